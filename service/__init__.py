@@ -1,0 +1,1 @@
+"""The HTTP edge: receives deliveries, answers the API, shows the dashboard. Asynchronous."""

@@ -1,0 +1,1 @@
+"""Everything that is not HTTP: deciding, analysing, generating, committing, learning. Synchronous."""

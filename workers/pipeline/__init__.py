@@ -1,0 +1,1 @@
+"""Plans, their rendering, the policy they must pass, and the check of any `.gitlab-ci.yml`."""

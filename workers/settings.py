@@ -1,0 +1,166 @@
+"""Settings from environment variables and a `.env` file, each checked once at start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workers.errors import Misconfigured
+
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
+
+
+class AutoCommit(StrEnum):
+    """What a run does with the files it made."""
+
+    MERGE_REQUEST = "merge_request"
+    BRANCH = "branch"
+    NONE = "none"
+
+
+class Settings(BaseSettings):
+    """Every setting of the program. Names are the environment variables', in lower case.
+
+    Frozen. Secrets never show in `repr`. Build it with `load()`, which raises `Misconfigured`
+    with one line naming the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=False, hide_input_in_errors=True
+    )
+
+    gitlab_url: str = "http://localhost:8929"
+    gitlab_token: SecretStr | None = None
+    gitlab_webhook_secret: SecretList = ()
+    gitlab_signing_token: SecretList = ()
+    devops_backend_url: str = "http://localhost:8000"
+    devops_backend_api_tokens: SecretList = ()
+    devops_backend_data: Path = Path(".devops-backend")
+    redis_url: str | None = None
+    chroma_url: str | None = None
+    ollama_host: str = "http://localhost:11434"
+    ollama_model: str = "qwen2.5-coder:1.5b"
+    ollama_timeout_s: float = Field(60, gt=0, le=3600)
+    poll_interval_s: float = Field(30, gt=0, le=3600)
+    poll_limit_s: float = Field(900, gt=0, le=86400)
+    image_registry: str = "ai-nexus:5001/apm-repo/demo"
+    sonar_host_url: str | None = "http://ai-sonarqube:9000"
+    splunk_hec_url: str | None = None
+    auto_commit: AutoCommit = AutoCommit.MERGE_REQUEST
+    templates_dir: Path | None = None
+    log_format: Literal["json", "text", "auto"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator(
+        "gitlab_webhook_secret", "gitlab_signing_token", "devops_backend_api_tokens", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("gitlab_token", "redis_url", "chroma_url", "sonar_host_url", "splunk_hec_url",
+                     "templates_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("log_level", "log_format", "auto_commit", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("gitlab_url", "devops_backend_url", "ollama_host", "chroma_url",
+                     "sonar_host_url", "splunk_hec_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        try:
+            port_ok = parts.port is None or parts.port > 0
+        except ValueError:
+            port_ok = False
+        if (parts.scheme not in ("http", "https") or not parts.hostname or not port_ok
+                or parts.username or parts.query or parts.fragment):
+            raise ValueError("should be an http:// or https:// address without user, query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("should be a redis://, rediss:// or unix:// address")
+        return value
+
+    @field_validator("gitlab_webhook_secret", "devops_backend_api_tokens")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(secret.get_secret_value()) < 16 for secret in value):
+            raise ValueError("each should have at least 16 characters")
+        return value
+
+    @field_validator("gitlab_signing_token")
+    @classmethod
+    def _whsec(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not secret.get_secret_value().startswith("whsec_") for secret in value):
+            raise ValueError("each should start with whsec_, as GitLab shows it")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the environment and `.env`; keyword arguments win.
+
+        Raises Misconfigured naming the first variable that is wrong.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+            reason = first["msg"].removeprefix("Value error, ")
+            raise Misconfigured(f"{name}: {reason}") from None
+
+    def with_secrets(self) -> tuple[Settings, list[str]]:
+        """These settings with webhook secret and API token made where none is set.
+
+        What is made is kept in `devops_backend_data` (mode 0600) and found again at the next
+        start. The second value holds API tokens made just now, to be printed once.
+        """
+        made: list[str] = []
+        changes: dict[str, Any] = {}
+        if not self.gitlab_webhook_secret:
+            secret, _ = _kept_secret(self.devops_backend_data / "webhook-secret")
+            changes["gitlab_webhook_secret"] = (SecretStr(secret),)
+        if not self.devops_backend_api_tokens:
+            token, new = _kept_secret(self.devops_backend_data / "api-token")
+            changes["devops_backend_api_tokens"] = (SecretStr(token),)
+            if new:
+                made.append(token)
+        return self.model_copy(update=changes), made
+
+
+def _kept_secret(path: Path) -> tuple[str, bool]:
+    """The secret kept in `path`, made if absent; and whether it was made now."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        kept = path.read_text().strip()
+        if len(kept) < 16:
+            raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one") from None
+        return kept, False
+    except OSError as error:
+        raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path.parent} cannot be written ({error.strerror})") from None
+    secret = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+    return secret, True
