@@ -1,1 +1,1 @@
-"""Everything that is not HTTP: deciding, analysing, generating, committing, learning. Synchronous."""
+"""Everything that is not HTTP: deciding, analysing, generating, committing, learning. Sync."""

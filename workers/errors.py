@@ -1,13 +1,13 @@
 """Errors, named by what the caller does next.
 
-    BackendError
-    ├── Misconfigured   a person must change a setting; the program says which and stops
-    ├── Rejected        asking again will not help; the message is shown to the user
-    │   ├── NotFound    the thing does not exist, or may not be seen
-    │   ├── Denied      the token lacks a right
-    │   └── Conflict    the other side moved on: look again, then decide
-    └── Retryable       asking again later may help; `after` says when
-        └── Unclear     a write may or may not have happened: look before trying again
+BackendError
+├── Misconfigured   a person must change a setting; the program says which and stops
+├── Rejected        asking again will not help; the message is shown to the user
+│   ├── NotFound    the thing does not exist, or may not be seen
+│   ├── Denied      the token lacks a right
+│   └── Conflict    the other side moved on: look again, then decide
+└── Retryable       asking again later may help; `after` says when
+    └── Unclear     a write may or may not have happened: look before trying again
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Denied(Rejected):
 
 
 class Conflict(Rejected):
-    """The write lost against another one: branch or file exists, file changed, merge request open."""
+    """The write lost against another: branch or file exists, file changed, merge request open."""
 
 
 class Retryable(BackendError):
-    """A passing fault. `after` is how many seconds to wait, as the other side asked or a default."""
+    """A passing fault. `after`: seconds to wait, as the other side asked or a default."""
 
     def __init__(self, message: str, after: float = 5.0) -> None:
         super().__init__(message)

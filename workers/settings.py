@@ -33,7 +33,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=False, hide_input_in_errors=True
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=False,
+        hide_input_in_errors=True,
     )
 
     gitlab_url: str = "http://localhost:8929"
@@ -67,8 +71,15 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("gitlab_token", "redis_url", "chroma_url", "sonar_host_url", "splunk_hec_url",
-                     "templates_dir", mode="before")
+    @field_validator(
+        "gitlab_token",
+        "redis_url",
+        "chroma_url",
+        "sonar_host_url",
+        "splunk_hec_url",
+        "templates_dir",
+        mode="before",
+    )
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -78,8 +89,14 @@ class Settings(BaseSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("gitlab_url", "devops_backend_url", "ollama_host", "chroma_url",
-                     "sonar_host_url", "splunk_hec_url")
+    @field_validator(
+        "gitlab_url",
+        "devops_backend_url",
+        "ollama_host",
+        "chroma_url",
+        "sonar_host_url",
+        "splunk_hec_url",
+    )
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -89,9 +106,17 @@ class Settings(BaseSettings):
             port_ok = parts.port is None or parts.port > 0
         except ValueError:
             port_ok = False
-        if (parts.scheme not in ("http", "https") or not parts.hostname or not port_ok
-                or parts.username or parts.query or parts.fragment):
-            raise ValueError("should be an http:// or https:// address without user, query or fragment")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or not port_ok
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError(
+                "should be an http:// or https:// address without user, query or fragment"
+            )
         return value.rstrip("/")
 
     @field_validator("redis_url")
@@ -156,10 +181,14 @@ def _kept_secret(path: Path) -> tuple[str, bool]:
     except FileExistsError:
         kept = path.read_text().strip()
         if len(kept) < 16:
-            raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one") from None
+            raise Misconfigured(
+                f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one"
+            ) from None
         return kept, False
     except OSError as error:
-        raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path.parent} cannot be written ({error.strerror})") from None
+        raise Misconfigured(
+            f"DEVOPS_BACKEND_DATA: {path.parent} cannot be written ({error.strerror})"
+        ) from None
     secret = secrets.token_urlsafe(32)
     with os.fdopen(descriptor, "w") as file:
         file.write(secret + "\n")

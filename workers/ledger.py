@@ -1,0 +1,335 @@
+"""The ledger in Redis: deliveries, which projects have work, who holds it, what is due later.
+
+Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
+
+    deliveries          stream of events, about the newest 100,000
+    delivery:{id}       verdict, reason and run of one delivery, 30 days
+    seen:{key}          delivery id by content or by GitLab's own key, 24 h
+    project:{p}         what is known of a project; `generate_wanted`, `generate_done` …
+    triggers:{p}        why the project has work, oldest first, at most 200
+    heard:{p}           newest pipeline event by sha, and newest final one by `sha:final`
+    dirty:{q}           projects with work, by the time of the last wake-up (ms)
+    lease:{q}:{p}       who carries it out; lives 20 s unless renewed
+    due                 work for later, by time (ms)
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from redis import Redis
+
+from workers import queues
+from workers.events import Event, Queue
+from workers.scripts import Call, script
+
+PREFIX = "dob:"
+DELIVERIES = f"{PREFIX}deliveries"
+DUE = f"{PREFIX}due"
+SEEN_TTL_S = 86400
+DELIVERY_TTL_S = 30 * 86400
+STREAM_LENGTH = 100_000
+LEASE_MS = 20_000
+FINAL = frozenset({"success", "failed", "canceled", "skipped"})
+"""Final states of a GitLab pipeline (GitLab source: app/models/concerns/ci/has_status.rb)."""
+
+_event_json = msgspec.json.Encoder().encode
+_event_from = msgspec.json.Decoder(Event).decode
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a delivery: `accepted`, `duplicate` or `ignored`, and its id in the ledger."""
+
+    status: str
+    delivery: str
+
+
+class Trigger(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a project has work: an event, or a request that made `run` itself."""
+
+    kind: str
+    delivery: str = ""
+    run: str = ""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A pipeline event about one sha."""
+
+    pipeline: int
+    status: str
+    at: int
+    """Unix ms."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the ledger."""
+
+    id: str
+    at: int
+    """Unix ms."""
+    event: Event
+    verdict: str = "accepted"
+    reason: str = ""
+    run: str = ""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a worker took: everything wanted up to `seq`, and why."""
+
+    project: int
+    queue: Queue
+    seq: int
+    triggers: tuple[Trigger, ...]
+    token: str
+    """Of the lease."""
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def key(kind: str, *parts: object) -> str:
+    """`dob:kind:part:…`"""
+    return PREFIX + ":".join((kind, *map(str, parts)))
+
+
+def receive_call(event: Event, header_key: str = "") -> Call:
+    """The one script call that takes a delivery in; the caller sends it (sync or async)."""
+    project, queue, now = event.project_id, event.queue, now_ms()
+    reason = event.ignored or ""
+    seen = key("seen", "c", event.content_key)
+    field, heard = _heard(event, now)
+    return Call(
+        script("receive"),
+        (
+            DELIVERIES, key("project", project), key("dirty", queue), key("triggers", project),
+            seen, key("seen", "h", header_key[:128]) if header_key else seen, key("heard", project),
+            queues.queue_key(queue), queues.QUEUE_SET,
+        ),
+        (
+            _event_json(event), now, SEEN_TTL_S, STREAM_LENGTH, "" if reason else f"{queue}_wanted",
+            event.kind, event.path, field, heard, project, reason, key("delivery", ""),
+            DELIVERY_TTL_S, queues.JOB_PREFIX, f"{queue}-{project}-",
+            *queues.job_fields(queue, project, queue),
+        ),
+    )  # fmt: skip
+
+
+def _heard(event: Event, now: int) -> tuple[str, bytes]:
+    """Field and value of `heard:{p}`; empty where the event is not a pipeline's."""
+    if event.kind != "pipeline":
+        return "", b""
+    field = event.sha + (":final" if event.pipeline_status in FINAL else "")
+    return field, _event_json(Heard(event.pipeline_id, event.pipeline_status, now))
+
+
+def receipt(answer: object) -> Receipt:
+    """The receipt in a script's answer."""
+    status, delivery = cast("Sequence[bytes | str]", answer)
+    return Receipt(_str(status), _str(delivery))
+
+
+class Ledger:
+    """The ledger over a synchronous Redis client (any `decode_responses`)."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    # -- taking in
+
+    def receive(self, event: Event, header_key: str = "") -> Receipt:
+        """Dedupe, append, mark and wake, in one round trip."""
+        return receipt(receive_call(event, header_key).run(self._redis))
+
+    def mark(self, project: int, queue: Queue, trigger: Trigger | None = None) -> None:
+        """Say that a project has work, and wake a worker."""
+        Call(
+            script("mark"),
+            (key("project", project), key("dirty", queue), key("triggers", project),
+             queues.queue_key(queue), queues.QUEUE_SET),
+            (f"{queue}_wanted", now_ms(), project, _event_json(trigger) if trigger else b"",
+             queues.JOB_PREFIX, _job_id(queue, project), *queues.job_fields(queue, project, queue)),
+        ).run(self._redis)  # fmt: skip
+
+    # -- carrying out
+
+    def take(self, project: int, queue: Queue) -> Work | None:
+        """Lease a project's work; None where there is none or another worker holds it."""
+        token = secrets.token_hex(8)
+        lease = key("lease", queue, project)
+        if not self._redis.set(lease, token, nx=True, px=LEASE_MS):
+            return None
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zscore(key("dirty", queue), str(project))
+        pipe.hget(key("project", project), f"{queue}_wanted")
+        pipe.lrange(key("triggers", project), 0, -1)
+        dirty, wanted, triggers = pipe.execute()
+        if dirty is None:
+            self.free(project, queue, token)
+            return None
+        why = tuple(msgspec.json.decode(raw, type=Trigger) for raw in triggers)
+        return Work(project, queue, int(wanted or 0), why if queue == "generate" else (), token)
+
+    def renew(self, work: Work) -> bool:
+        """Hold the lease for another 20 s; False where it was lost."""
+        call = Call(
+            script("renew"), (key("lease", work.queue, work.project),), (work.token, LEASE_MS)
+        )
+        return bool(call.run(self._redis))
+
+    def free(self, project: int, queue: Queue, token: str) -> None:
+        """Give a lease back without having done the work."""
+        Call(script("renew"), (key("lease", queue, project),), (token, 0)).run(self._redis)
+
+    def done(self, work: Work) -> None:
+        """The work is carried out; what came meanwhile wakes a worker again."""
+        more = Call(
+            script("done"),
+            (key("project", work.project), key("dirty", work.queue), key("triggers", work.project),
+             key("lease", work.queue, work.project)),
+            (f"{work.queue}_wanted", f"{work.queue}_done", work.seq, len(work.triggers), work.token,
+             now_ms(), work.project),
+        ).run(self._redis)  # fmt: skip
+        if more == 1:
+            self.wake(work.project, work.queue, older_than_ms=now_ms())
+
+    def wake(self, project: int, queue: Queue, *, older_than_ms: int) -> bool:
+        """Send another wake-up where the project is dirty, unheld and last woken before then."""
+        call = Call(
+            script("wake"),
+            (key("dirty", queue), key("lease", queue, project), queues.queue_key(queue),
+             queues.QUEUE_SET),
+            (now_ms(), project, older_than_ms, queues.JOB_PREFIX, _job_id(queue, project),
+             *queues.job_fields(queue, project, queue)),
+        )  # fmt: skip
+        return bool(call.run(self._redis))
+
+    def dirty(self, queue: Queue, older_than_ms: int) -> list[int]:
+        """Projects with work that were last woken before then, oldest first."""
+        rows = self._redis.zrangebyscore(key("dirty", queue), "-inf", older_than_ms)
+        return [int(_str(row)) for row in rows]
+
+    def waiting(self, queue: Queue) -> tuple[int, int]:
+        """How many projects have work, and how many wake-ups wait in RQ's list."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zcard(key("dirty", queue))
+        pipe.llen(queues.queue_key(queue))
+        dirty, waiting = pipe.execute()
+        return int(dirty), int(waiting)
+
+    # -- later
+
+    def later(self, what: str, at_ms: int) -> None:
+        """Plan work: `generate:<project>`, `poll:<run>` … A newer time replaces the older."""
+        self._redis.zadd(DUE, {what: at_ms})
+
+    def not_later(self, what: str) -> None:
+        """Forget planned work."""
+        self._redis.zrem(DUE, what)
+
+    def due(self, now: int, limit: int = 100) -> list[str]:
+        """What has become due, oldest first. `claim` it before acting: another ticker may run."""
+        return [
+            _str(row) for row in self._redis.zrangebyscore(DUE, "-inf", now, start=0, num=limit)
+        ]
+
+    def claim(self, what: str, again_ms: int) -> bool:
+        """Take due work: whoever moves it first has it. It comes again at `again_ms` unless
+        `not_later` says it was carried out, so a ticker that dies loses nothing."""
+        score = self._redis.zscore(DUE, what)
+        return (
+            score is not None
+            and score <= now_ms()
+            and bool(self._redis.zadd(DUE, {what: again_ms}, xx=True, gt=True, ch=True))
+        )
+
+    # -- what is known
+
+    def project(self, project: int) -> dict[str, str]:
+        """The fields kept of a project; empty where it is unknown."""
+        return {_str(k): _str(v) for k, v in self._redis.hgetall(key("project", project)).items()}
+
+    def note_project(self, project: int, fields: Mapping[str, str | int]) -> None:
+        """Keep facts of a project. An empty string removes the fact."""
+        gone = [name for name, value in fields.items() if value == ""]
+        kept = {name: value for name, value in fields.items() if value != ""}
+        pipe = self._redis.pipeline(transaction=True)
+        if kept:
+            pipe.hset(key("project", project), mapping=cast("Any", kept))
+        if gone:
+            pipe.hdel(key("project", project), *gone)
+        pipe.execute()
+
+    def heard(self, project: int) -> dict[str, Heard]:
+        """Newest pipeline event by sha, newest final one by `sha:final`."""
+        rows = self._redis.hgetall(key("heard", project))
+        return {_str(sha): msgspec.json.decode(raw, type=Heard) for sha, raw in rows.items()}
+
+    def note(self, deliveries: Sequence[str], verdict: str, reason: str, run: str = "") -> None:
+        """Write what was decided about deliveries."""
+        pipe = self._redis.pipeline(transaction=False)
+        for delivery in filter(None, deliveries):
+            about = key("delivery", delivery)
+            pipe.hset(about, mapping={"verdict": verdict, "reason": reason, "run": run})
+            pipe.expire(about, DELIVERY_TTL_S)
+        pipe.execute()
+
+    def delivery(self, delivery: str) -> Delivery | None:
+        """One row, or None."""
+        rows = self._redis.xrange(DELIVERIES, delivery, delivery) if _is_stream_id(delivery) else []
+        return next(self._rows(rows), None)
+
+    def deliveries(self, *, before: str = "", limit: int = 50, project: int = 0) -> list[Delivery]:
+        """Newest first, older than the delivery `before`; of one project where given."""
+        found: list[Delivery] = []
+        edge = f"({before}" if before else "+"
+        while len(found) < limit:
+            rows = self._redis.xrevrange(DELIVERIES, edge, "-", count=500 if project else limit)
+            if not rows:
+                break
+            found += [
+                row for row in self._rows(rows) if not project or row.event.project_id == project
+            ]
+            edge = f"({_str(rows[-1][0])}"
+        return found[:limit]
+
+    def replay(self, delivery: str) -> bool:
+        """Carry a delivery out again; False where it is not in the ledger."""
+        row = self.delivery(delivery)
+        if row is None:
+            return False
+        event = row.event
+        field, heard = _heard(event, now_ms())
+        if field:
+            self._redis.hset(key("heard", event.project_id), field, heard)
+        self.mark(event.project_id, event.queue, None if field else Trigger(event.kind, delivery))
+        self.note([delivery], "accepted", "replayed")
+        return True
+
+    def _rows(self, rows: Any) -> Iterator[Delivery]:
+        pipe = self._redis.pipeline(transaction=False)
+        for row_id, _ in rows:
+            pipe.hgetall(key("delivery", _str(row_id)))
+        for (row_id, fields), about in zip(rows, pipe.execute(), strict=True):
+            notes = {_str(k): _str(v) for k, v in about.items()}
+            raw = next(iter(fields.values()))
+            at = int(_str(row_id).split("-")[0])
+            yield Delivery(id=_str(row_id), at=at, event=_event_from(raw), **notes)
+
+
+def _job_id(queue: str, project: int) -> str:
+    return f"{queue}-{project}-{now_ms()}-{secrets.token_hex(3)}"
+
+
+def _is_stream_id(text: str) -> bool:
+    first, _, second = text.partition("-")
+    return first.isdigit() and second.isdigit() and len(text) < 40
+
+
+def _str(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

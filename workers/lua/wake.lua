@@ -1,0 +1,12 @@
+-- Wake again for a project that is dirty and held by nobody; the stamp moves so that one wake is sent a while.
+-- KEYS 1 dirty zset  2 lease  3 RQ list  4 RQ queue set
+-- ARGV 1 now ms  2 project id  3 older than ms  4 RQ job prefix  5 RQ job id  6.. RQ job fields
+local since = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if not since or tonumber(since) > tonumber(ARGV[3]) then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('ZADD', KEYS[1], 'XX', ARGV[1], ARGV[2])
+redis.call('HSET', ARGV[4] .. ARGV[5], unpack(ARGV, 6))
+redis.call('EXPIRE', ARGV[4] .. ARGV[5], 86400)
+redis.call('SADD', KEYS[4], KEYS[3])
+redis.call('RPUSH', KEYS[3], ARGV[5])
+return 1
