@@ -1,0 +1,114 @@
+"""Go: go.mod, go.work, and the vendoring tools that came before modules."""
+
+from __future__ import annotations
+
+import re
+
+from workers.detect import frameworks, versions
+from workers.detect.found import Folder, Found
+
+LEGACY = (
+    ("Gopkg.toml", "dep"),
+    ("glide.yaml", "glide"),
+    ("Godeps/Godeps.json", "godep"),
+    ("vendor/vendor.json", "govendor"),
+    ("vendor/manifest", "gb"),
+)
+_REQUIRE = re.compile(r"^\s*(?:require\s+)?([\w.~-]+(?:/[\w.~-]+)+)\s+v\S+(.*)$")
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The Go side of a folder; None without a module, a work file, a legacy manifest or sources."""
+    legacy = next(((file, tool) for file, tool in LEGACY if folder.has(file)), None)
+    manifest = folder.has("go.mod", "go.work") or (legacy and legacy[0])
+    manifest = manifest or next(iter(folder.like("*.go")), None)
+    if manifest is None:
+        return None
+    file = folder.full(manifest)
+    found = Found(folder=folder.path, ecosystem="go", language="go", manifest=file)
+    found.manifests = [folder.full(name) for name in ("go.mod", "go.work") if folder.has(name)]
+    found.say("language=go", file)
+    text = folder.text("go.mod", rank=0) or ""
+    _module(found, folder, text)
+    _manager(found, folder, legacy)
+    _work(found, folder)
+    _version(found, folder, text)
+    _framework(found, folder)
+    _commands(found, folder)
+    return found
+
+
+def _module(found: Found, folder: Folder, text: str) -> None:
+    module = re.search(r'^module\s+"?([^\s"]+)', text, re.M)
+    if module:
+        found.facts["module"] = module.group(1)
+    for line in _code(text).splitlines():
+        required = _REQUIRE.match(line)
+        if required and "// indirect" not in required.group(2):
+            found.dependencies[required.group(1)] = folder.full("go.mod")
+
+
+def _code(text: str) -> str:
+    """go.mod without its comments, except the mark of an indirect requirement."""
+    lines = (re.sub(r"//(?! indirect).*", "", line) for line in text.splitlines())
+    return "\n".join(lines)
+
+
+def _manager(found: Found, folder: Folder, legacy: tuple[str, str] | None) -> None:
+    found.note("lock_files", (folder.full(n) for n in ("go.sum", "Gopkg.lock") if folder.has(n)))
+    if legacy and not folder.has("go.mod", "go.work"):
+        found.set("package_manager", legacy[1], folder.full(legacy[0]))
+    found.set("package_manager", "go", found.manifest)
+
+
+def _work(found: Found, folder: Folder) -> None:
+    if not folder.has("go.work"):
+        return
+    text = re.sub(r"//.*", "", folder.text("go.work", rank=0) or "")
+    block = re.findall(r"^use\s*\(([^)]*)\)", text, re.M)
+    single = re.findall(r"^use\s+([^\s(]+)", text, re.M)
+    names = [name for part in block for name in part.split()] + single
+    members = [re.sub(r"^\./|/$", "", name.strip('"')) for name in names]
+    known = [folder.full(name) for name in members if folder.has(f"{name}/go.mod")]
+    found.members = sorted(set(known))
+    if len(found.members) + bool(folder.has("go.mod")) > 1:
+        found.set("monorepo", "go", folder.full("go.work"), folder.line("go.work", "use"))
+
+
+def _version(found: Found, folder: Folder, text: str) -> None:
+    """toolchain, then the go directive, then pin files; go.work where there is no module."""
+    texts = [("go.mod", text), ("go.work", folder.text("go.work", rank=0) or "")]
+    for name, content in texts:
+        for pattern in (r"^toolchain\s+go(\d[\w.]*)", r"^go\s+(\d[\w.]*)"):
+            match = re.search(pattern, content, re.M)
+            if match:
+                line = content.count("\n", 0, match.start()) + 1
+                found.set("version", match.group(1), folder.full(name), line)
+    versions.set_version(found, folder, "go")
+
+
+def _framework(found: Found, folder: Folder) -> None:
+    chosen = frameworks.choose("go", found.dependencies)
+    if chosen:
+        line = folder.line("go.mod", chosen[1])
+        found.set("framework", chosen[0].name, folder.full("go.mod"), line)
+        found.port = chosen[0].port
+
+
+def _commands(found: Found, folder: Folder) -> None:
+    mains = sorted({p.split("/")[1] for p in folder.below if re.match(r"cmd/[^/]+/\w+\.go$", p)})
+    for name in mains:
+        found.set("entry_point", f"cmd/{name}", folder.full(f"cmd/{name}"))
+    if folder.has("main.go"):
+        found.set("entry_point", "main.go", folder.full("main.go"))
+    tests = folder.find("*_test.go")
+    found.has_tests = bool(tests)
+    found.command("build", "go build ./...", found.manifest)
+    found.command("compile", "go build ./...", found.manifest)
+    if tests:
+        found.set("test_tool", "go test", folder.full(tests[0]))
+        found.command("test", "go test ./...", folder.full(tests[0]))
+    lint = folder.like(".golangci.y*ml", ".golangci.toml", ".golangci.json")
+    if lint:
+        found.note("linters", ["golangci-lint"])
+        found.command("lint", "golangci-lint run", folder.full(lint[0]))

@@ -1,0 +1,84 @@
+"""The JVM: Java, Kotlin and Scala built by Maven or Gradle."""
+
+from __future__ import annotations
+
+from workers.detect import frameworks, versions
+from workers.detect.ecosystems import gradle, maven
+from workers.detect.found import Folder, Found
+
+TEST_TOOLS = (
+    ("testng", ("org.testng*",)),
+    ("spock", ("org.spockframework*",)),
+    ("kotest", ("io.kotest*",)),
+    ("junit", ("junit*", "org.junit*", "org.springframework.boot:spring-boot-starter-test*")),
+)
+SOURCES = {"java": "java", "kotlin": "kotlin", "scala": "scala", "groovy": "groovy"}
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The JVM side of a folder; None without a build file of Maven or Gradle."""
+    pom = folder.has("pom.xml")
+    built = folder.has(*gradle.BUILD_FILES, *gradle.SETTINGS_FILES)
+    if pom is None and built is None:
+        return None
+    manifest = pom or built or ""
+    found = Found(
+        folder=folder.path, ecosystem="java", language="java", manifest=folder.full(manifest)
+    )
+    wrapped = folder.has("gradlew") and not folder.has(
+        "mvnw", ".mvn/wrapper/maven-wrapper.properties"
+    )
+    if pom and not (built and wrapped):
+        maven.read(found, folder)
+    else:
+        found.manifest = folder.full(built or manifest)
+        gradle.read(found, folder)
+    _language(found, folder)
+    versions.set_version(found, folder, "java")
+    _framework(found, folder)
+    _tests(found, folder)
+    return found
+
+
+def _language(found: Found, folder: Folder) -> None:
+    """By the sources under src/main; the build's plugins while none are known."""
+    counts = {name: folder.sources.get(name, 0) for name in SOURCES}
+    main = [path for path in folder.below if "src/main/" in path or path.startswith("app/")]
+    for name, suffix in (
+        ("kotlin", ".kt"),
+        ("scala", ".scala"),
+        ("java", ".java"),
+        ("groovy", ".groovy"),
+    ):
+        if name in counts:
+            counts[name] = sum(path.endswith(suffix) for path in main) or counts[name] // 4
+    best = max(SOURCES, key=lambda name: (counts[name], name == "java"))
+    if counts[best]:
+        found.language = best
+    elif found.facts.get("plugin_language"):
+        found.language = found.facts["plugin_language"]
+    found.facts.pop("plugin_language", None)
+    found.say(f"language={found.language}", found.manifest)
+
+
+def _framework(found: Found, folder: Folder) -> None:
+    chosen = frameworks.choose("java", found.dependencies, (), folder.names)
+    if chosen:
+        file = found.dependencies.get(chosen[1], found.manifest)
+        relative = file[len(folder.path) :].lstrip("/")
+        line = folder.line(relative, chosen[1].rpartition(":")[2])
+        found.set("framework", chosen[0].name, file, line)
+        found.port = chosen[0].port
+
+
+def _tests(found: Found, folder: Folder) -> None:
+    found.has_tests = any("/test/" in f"/{path}" and path.count(".") for path in folder.below)
+    for tool, patterns in TEST_TOOLS:
+        chosen = frameworks.first(patterns, found.dependencies)
+        if chosen:
+            found.set("test_tool", tool, found.dependencies[chosen])
+    if "jacoco" in " ".join(found.dependencies):
+        found.set("coverage_tool", "jacoco", found.manifest)
+    for linter in ("checkstyle", "spotbugs", "pmd", "spotless", "detekt", "ktlint"):
+        if any(linter in name for name in found.dependencies):
+            found.note("linters", [linter])

@@ -1,0 +1,109 @@
+"""pom.xml: coordinates, modules, Java release, wrapper."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element
+
+from workers.detect import versions
+from workers.detect.found import Folder, Found
+
+# In the order in which they bind the compiler.
+RELEASES = (
+    "maven.compiler.release",
+    "java.version",
+    "maven.compiler.target",
+    "maven.compiler.source",
+    "jdk.version",
+    "javaVersion",
+    "java.release",
+)
+
+
+def read(found: Found, folder: Folder) -> None:
+    """Fills what the pom says; a module without its own release takes the root's."""
+    found.package_manager = "maven"
+    found.say("package_manager=maven", folder.full("pom.xml"))
+    found.manifests.append(folder.full("pom.xml"))
+    wrapper = folder.has("mvnw")
+    if wrapper:
+        found.facts["wrapper"] = wrapper
+        found.say("wrapper=mvnw", folder.full(wrapper))
+    tool = "./mvnw" if wrapper else "mvn"
+    for purpose, goal in (("compile", "compile"), ("build", "package"), ("test", "test")):
+        found.command(purpose, f"{tool} {goal}", found.manifest)
+    pom = folder.xml("pom.xml", rank=0)
+    if pom is not None:
+        _coordinates(found, folder, pom)
+        _modules(found, folder, pom)
+        _release(found, folder, pom)
+    root = Folder(folder.reader).xml("pom.xml", rank=0) if folder.path else None
+    if root is not None:
+        _release(found, Folder(folder.reader), root)
+
+
+def _coordinates(found: Found, folder: Folder, pom: Element) -> None:
+    file = folder.full("pom.xml")
+    managed = {id(e) for block in pom.iter("dependencyManagement") for e in block.iter()}
+    for kind in ("parent", "dependency", "plugin"):
+        for element in pom.iter(kind):
+            if kind == "plugin" or id(element) not in managed or _bom(element):
+                group, artifact = _text(element, "groupId"), _text(element, "artifactId")
+                if artifact:
+                    found.dependencies[f"{group or 'org.apache.maven.plugins'}:{artifact}"] = file
+    found.facts["artifact"] = _text(pom, "artifactId") or ""
+    found.facts["packaging"] = _text(pom, "packaging") or "jar"
+    if any(name.endswith(":kotlin-maven-plugin") for name in found.dependencies):
+        found.facts["plugin_language"] = "kotlin"
+    if any(name.endswith(":scala-maven-plugin") for name in found.dependencies):
+        found.facts["plugin_language"] = "scala"
+
+
+def _bom(element: Element) -> bool:
+    return _text(element, "scope") == "import"
+
+
+def _text(element: Element, name: str) -> str | None:
+    child = element.find(name)
+    return child.text.strip() if child is not None and child.text else None
+
+
+def _modules(found: Found, folder: Folder, pom: Element) -> None:
+    names = [module.text.strip() for module in pom.iter("module") if module.text]
+    known = {
+        folder.full(name.removesuffix("/pom.xml")): name
+        for name in names
+        if folder.has(f"{name}/pom.xml") or (name.endswith("pom.xml") and folder.has(name))
+    }
+    found.members = sorted(known)
+    if len(found.members) > 1:
+        found.set("monorepo", "maven", found.manifest, folder.line("pom.xml", "<modules>"))
+
+
+def _release(found: Found, folder: Folder, pom: Element) -> None:
+    properties = {
+        child.tag: (child.text or "").strip() for block in pom.iter("properties") for child in block
+    }
+    for plugin in pom.iter("plugin"):
+        if _text(plugin, "artifactId") == "maven-compiler-plugin":
+            for tag in ("release", "target", "source"):
+                for element in plugin.iter(tag):
+                    _set(found, folder, properties, tag, (element.text or "").strip())
+    for name in RELEASES:
+        if name in properties:
+            _set(found, folder, properties, name, properties[name])
+
+
+def _set(found: Found, folder: Folder, properties: dict[str, str], tag: str, value: str) -> None:
+    for _ in range(5):
+        reference = re.fullmatch(r"\$\{([^}]+)\}", value)
+        if reference is None:
+            break
+        value = properties.get(reference.group(1), "")
+    line = folder.line("pom.xml", f"<{tag}>")
+    found.set("version", java_release(versions.pinned(value)), folder.full("pom.xml"), line)
+
+
+def java_release(version: str | None) -> str | None:
+    """Java 8 and older are also written 1.8."""
+    return version.removeprefix("1.") if version else None

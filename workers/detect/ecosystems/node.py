@@ -1,0 +1,191 @@
+"""JavaScript and TypeScript on Node.js or Bun: package.json and what stands around it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from workers.detect import frameworks, versions
+from workers.detect.ecosystems import node_scripts, node_workspaces
+from workers.detect.found import Folder, Found
+
+LOCKS = (
+    ("pnpm-lock.yaml", "pnpm"),
+    ("bun.lock", "bun"),
+    ("bun.lockb", "bun"),
+    ("yarn.lock", "yarn"),
+    ("package-lock.json", "npm"),
+    ("npm-shrinkwrap.json", "npm"),
+)
+MANAGERS = ("npm", "pnpm", "yarn", "bun")
+SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
+ENTRIES = ("index", "server", "app", "main", "src/index", "src/server", "src/main", "src/app")
+# What a package.json holds when it only carries tools for another ecosystem's repository.
+TOOLING = re.compile(
+    r"^(@commitlint/.*|commitizen|cz-.*|husky|lint-staged|prettier.*|eslint.*|@eslint/.*|stylelint.*"
+    r"|markdownlint.*|semantic-release.*|@semantic-release/.*|release-it.*|@changesets/.*|cspell.*"
+    r"|standard-version|conventional-.*|@prettier/.*|pyright|all-contributors-cli|textlint.*"
+    r"|secretlint.*|@secretlint/.*|danger|@redocly/.*|redoc-cli|@stoplight/spectral.*|renovate"
+    r"|doctoc|remark.*|editorconfig.*|npm-run-all2?|cross-env|rimraf|concurrently|lefthook"
+    r"|@biomejs/biome|@apollo/rover|bats.*|snyk|serverless-.*|@types/.*|typescript)$"
+)
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The JavaScript side of a folder; None without package.json."""
+    if not folder.has("package.json"):
+        return None
+    package = folder.json("package.json", rank=0)
+    found = Found(
+        folder=folder.path,
+        ecosystem="node",
+        language="javascript",
+        manifest=folder.full("package.json"),
+        manifests=[folder.full("package.json")],
+    )
+    run, dev = _names(package, "dependencies"), _names(package, "devDependencies")
+    found.dependencies = dict.fromkeys({**run, **dev}, found.manifest)
+    _manager(found, folder, package)
+    _version(found, folder, package)
+    _language(found, folder, run, dev)
+    _framework(found, folder, package, run, dev)
+    node_workspaces.workspaces(found, folder, package)
+    node_scripts.scripts(found, folder, package)
+    _entry(found, folder, package)
+    found.strength = _strength(found, folder, package, run, dev)
+    return found
+
+
+def _names(package: dict[str, Any], field: str) -> dict[str, str]:
+    table = package.get(field)
+    return {str(k): str(v) for k, v in table.items()} if isinstance(table, dict) else {}
+
+
+def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
+    """packageManager, devEngines, lock file, engines, else npm; a member asks the root."""
+    for place in dict.fromkeys((folder.path, "")):
+        here = Folder(folder.reader, place)
+        manifest = here.json("package.json", rank=0) if here.has("package.json") else {}
+        _declared_manager(found, here, manifest)
+        locks = [(name, manager) for name, manager in LOCKS if here.has(name)]
+        found.note("lock_files", (here.full(name) for name, _ in locks))
+        if here.has(".yarnrc.yml", ".yarnrc") and any(m == "yarn" for _, m in locks):
+            found.set("package_manager", "yarn", here.full("yarn.lock"))
+        for name, manager in locks:
+            found.set("package_manager", manager, here.full(name))
+        if here.has("pnpm-workspace.yaml"):
+            found.set("package_manager", "pnpm", here.full("pnpm-workspace.yaml"))
+        if here.has("bunfig.toml"):
+            found.set("package_manager", "bun", here.full("bunfig.toml"))
+        if here.has(".yarnrc.yml"):
+            found.set("package_manager", "yarn", here.full(".yarnrc.yml"))
+        engines = _names(manifest, "engines")
+        for manager in ("pnpm", "yarn", "bun"):
+            if manager in engines:
+                line = here.line("package.json", f'"{manager}"')
+                found.set("package_manager", manager, here.full("package.json"), line)
+    if len({manager for name, manager in LOCKS if folder.has(name)}) > 1:
+        found.doubts.append("Lock files of several package managers are present; which one counts?")
+    found.set("package_manager", "npm", found.manifest)
+
+
+def _declared_manager(found: Found, here: Folder, package: dict[str, Any]) -> None:
+    manifest = here.full("package.json")
+    declared = re.match(r"(npm|pnpm|yarn|bun)@(\S+)", str(package.get("packageManager", "")))
+    if declared:
+        line = here.line("package.json", '"packageManager"')
+        found.set("package_manager", declared.group(1), manifest, line)
+        found.facts.setdefault("package_manager_version", declared.group(2).partition("+")[0])
+    engines = package.get("devEngines")
+    wanted = engines.get("packageManager") if isinstance(engines, dict) else None
+    wanted = wanted[0] if isinstance(wanted, list) and wanted else wanted
+    if isinstance(wanted, dict) and wanted.get("name") in MANAGERS:
+        line = here.line("package.json", '"devEngines"')
+        found.set("package_manager", wanted["name"], manifest, line)
+
+
+def _version(found: Found, folder: Folder, package: dict[str, Any]) -> None:
+    """volta, pin files, asdf, mise, devEngines, engines; the root's after the folder's own."""
+    volta = _names(package, "volta").get("node")
+    if volta:
+        line = folder.line("package.json", '"volta"')
+        found.set("version", versions.pinned(volta), found.manifest, line)
+    versions.set_version(found, folder, "node")
+    for place in dict.fromkeys((folder.path, "")):
+        here = Folder(folder.reader, place)
+        manifest = here.json("package.json", rank=0) if here.has("package.json") else {}
+        engines = manifest.get("devEngines")
+        runtime = engines.get("runtime") if isinstance(engines, dict) else None
+        for item in runtime if isinstance(runtime, list) else [runtime]:
+            if isinstance(item, dict) and item.get("name") == "node":
+                _bound(found, here, "devEngines", str(item.get("version", "")))
+        _bound(found, here, "engines", _names(manifest, "engines").get("node", ""))
+    if found.package_manager == "bun":
+        versions.set_version(found, folder, "bun")
+
+
+def _bound(found: Found, here: Folder, key: str, wanted: str) -> None:
+    line = here.line("package.json", f'"{key}"')
+    found.set("version", versions.lower_bound(wanted), here.full("package.json"), line)
+
+
+def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, str]) -> None:
+    """TypeScript where the sources are; the tsconfig alone decides only while none are known."""
+    counts = folder.sources
+    script = sum(path.endswith((".ts", ".tsx", ".mts", ".cts")) for path in folder.below)
+    typed = folder.like("tsconfig*.json")
+    if counts.get("typescript", 0) > counts.get("javascript", 0) and (script or typed):
+        found.language = "typescript"
+    elif typed and script and counts.get("typescript", 0) * 2 >= counts.get("javascript", 0):
+        found.language = "typescript"
+    elif typed and not counts.get("javascript") and ("typescript" in dev or "typescript" in run):
+        found.language = "typescript"
+    cause = typed[0] if typed and found.language == "typescript" else "package.json"
+    found.say(f"language={found.language}", folder.full(cause))
+
+
+def _framework(
+    found: Found, folder: Folder, package: dict[str, Any], run: dict[str, str], dev: dict[str, str]
+) -> None:
+    peers = _names(package, "peerDependencies")
+    own = str(package.get("name", ""))
+    declared = {name: "" for name in run if name not in peers and name != own}
+    tools = {name for name in dev if name not in peers and name != own}
+    chosen = frameworks.choose("node", declared, tools, folder.names)
+    if chosen is None:
+        return
+    framework, cause = chosen
+    in_manifest = cause in run or cause in dev
+    file = "package.json" if in_manifest else cause
+    line = folder.line("package.json", f'"{cause}"') if in_manifest else 0
+    found.set("framework", framework.name, folder.full(file), line)
+    found.port = framework.port
+
+
+def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:
+    start = _names(package, "scripts").get("start", "")
+    run = re.search(r"\b(?:node|nodemon|ts-node|tsx|bun(?: run)?)\s+(?:-\S+\s+)*([\w./-]+)", start)
+    main = package.get("main")
+    candidates = [run.group(1)] if run else []
+    candidates += [main] if isinstance(main, str) else []
+    for candidate in candidates:
+        name = candidate.removeprefix("./")
+        name = name if folder.has(name) else folder.has(*(name + s for s in SCRIPT)) or name
+        line = folder.line("package.json", candidate)
+        found.set("entry_point", name, found.manifest, line)
+    guessed = folder.has(*(base + suffix for base in ENTRIES for suffix in SCRIPT))
+    found.set("entry_point", guessed, folder.full(guessed or ""))
+
+
+def _strength(
+    found: Found, folder: Folder, package: dict[str, Any], run: dict[str, str], dev: dict[str, str]
+) -> float:
+    """Near 0 where the manifest only serves tools of a repository in another language."""
+    scripts = _names(package, "scripts")
+    sources = folder.sources.get("javascript", 0) + folder.sources.get("typescript", 0)
+    tools = all(TOOLING.match(name) for name in (*run, *dev))
+    if tools and not found.members and not sources:
+        return 0.1
+    if tools and not run and "start" not in scripts and "main" not in package:
+        return 0.35
+    return 1.0 if found.framework or run or "start" in scripts else 0.8

@@ -1,0 +1,110 @@
+"""package.json scripts: commands, test tool, linters, coverage."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from workers.detect.found import Folder, Found
+from workers.detect.rules import table
+
+PURPOSES: dict[str, tuple[str, ...]] = {
+    "compile": ("compile", "build:ts", "tsc", "typecheck", "type-check", "check-types", "types"),
+    "build": ("build", "build:prod", "build:production", "bundle", "dist", "prod", "production"),
+    "test": ("test", "test:unit", "test:ci", "unit", "tests", "test:run", "test:all", "jest"),
+    "lint": ("lint", "eslint", "lint:check", "lint:ci", "lint:js", "format:check", "check"),
+    "start": ("start", "start:prod", "serve", "start:production", "preview", "dev"),
+}
+PLACEHOLDER = re.compile(r"no test|exit 1\s*$|^\s*(true|exit 0)\s*$", re.I)
+
+
+def scripts(found: Found, folder: Folder, package: dict[str, Any]) -> None:
+    """Fills commands, test tool, coverage and linters from scripts and dependencies."""
+    raw = package.get("scripts")
+    known = {k: v for k, v in raw.items() if isinstance(v, str)} if isinstance(raw, dict) else {}
+    for purpose, names in PURPOSES.items():
+        for name in names:
+            if name in known and not (purpose == "test" and _placeholder(known[name])):
+                line = folder.line("package.json", f'"{name}"')
+                found.command(purpose, run(found.package_manager, name), found.manifest, line)
+    _test_tool(found, folder, known)
+    _tools(found, folder)
+    if known:
+        found.facts["scripts"] = " ".join(sorted(known)[:40])
+    if found.package_manager:
+        install = "npm ci" if found.package_manager == "npm" and found.lock_files else None
+        found.command("install", install or f"{found.package_manager} install", found.manifest)
+
+
+def run(manager: str | None, script: str) -> str:
+    """How a script is run: npm's lifecycle scripts need no `run`, bun's `test` is its own tool."""
+    if script in ("test", "start") and manager != "bun":
+        return f"{manager} {script}"
+    return f"{manager} run {script}" if manager in ("npm", "bun") else f"{manager} {script}"
+
+
+def _placeholder(script: str) -> bool:
+    return bool(PLACEHOLDER.search(script)) and len(script) < 80
+
+
+def _test_tool(found: Found, folder: Folder, known: dict[str, str]) -> None:
+    """The tool that the test script calls, through other scripts; else the first that is declared."""
+    rules = table("tools")["node_test"]
+    tests = [
+        n for n in (*PURPOSES["test"], *known) if n in known and n.startswith(("test", "unit"))
+    ]
+    for name in dict.fromkeys(tests):
+        if _placeholder(known[name]):
+            continue
+        text = _expanded(known, name)
+        for tool, rule in rules.items():
+            if re.search(rule["script"], text):
+                line = folder.line("package.json", f'"{name}"')
+                found.set("test_tool", _resolved(found, tool), found.manifest, line)
+    for tool, rule in rules.items():
+        names = [name for name in rule.get("dependencies", ()) if name in found.dependencies]
+        if names:
+            line = folder.line("package.json", f'"{names[0]}"')
+            found.set("test_tool", tool, found.manifest, line)
+    files = folder.find("*.test.*", "*.spec.*", "*_test.[jt]s", "*.cy.[jt]s")
+    found.has_tests = bool(files or "test" in found.commands or folder.folders & {"__tests__"})
+    if found.test_tool and "test" not in found.commands and files:
+        direct = {"vitest": "npx vitest run", "jest": "npx jest", "mocha": "npx mocha"}
+        if found.test_tool in direct:
+            found.command("test", direct[found.test_tool], folder.full(files[0]))
+
+
+def _resolved(found: Found, tool: str) -> str:
+    """`ng test` and its kind call whatever is declared."""
+    if tool != "declared":
+        return tool
+    rules = table("tools")["node_test"]
+    for name, rule in rules.items():
+        if any(dependency in found.dependencies for dependency in rule.get("dependencies", ())):
+            return str(name)
+    return "karma"
+
+
+def _expanded(known: dict[str, str], name: str, depth: int = 4) -> str:
+    """A script with the scripts it calls put in."""
+    text = known[name]
+    if depth:
+        for called in re.findall(r"(?:run|npm|yarn|pnpm|bun|run-s|run-p)\s+([\w:.-]+)", text):
+            if called in known and called != name:
+                text += " ; " + _expanded(known, called, depth - 1)
+    return text
+
+
+def _tools(found: Found, folder: Folder) -> None:
+    rules = table("tools")
+    for linter, rule in rules["node_lint"].items():
+        named = [name for name in rule["dependencies"] if name in found.dependencies]
+        files = folder.like(*rule.get("files", ()))
+        if named or files:
+            found.note("linters", [linter])
+            line = folder.line("package.json", f'"{named[0]}"') if named else 0
+            found.say(f"linter={linter}", folder.full("package.json" if named else files[0]), line)
+    for name in rules["node_coverage"]["dependencies"]:
+        if name in found.dependencies:
+            line = folder.line("package.json", f'"{name}"')
+            found.set("coverage_tool", name, found.manifest, line)

@@ -1,0 +1,193 @@
+"""Python: pyproject.toml, requirements, Pipfile, setup.py and the tools around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.detect import frameworks, versions
+from workers.detect.ecosystems import python_tests
+from workers.detect.ecosystems.python_deps import Declared, declared, normal
+from workers.detect.found import Folder, Found
+from workers.detect.monorepo import expand
+
+MANIFESTS = (
+    "pyproject.toml",
+    "requirements.txt",
+    "Pipfile",
+    "setup.py",
+    "setup.cfg",
+    "environment.yml",
+    "environment.yaml",
+    "pixi.toml",
+)
+LOCKS = (
+    ("uv.lock", "uv"),
+    ("poetry.lock", "poetry"),
+    ("pdm.lock", "pdm"),
+    ("Pipfile.lock", "pipenv"),
+    ("pixi.lock", "pixi"),
+    ("pylock.toml", "pip"),
+    ("conda-lock.yml", "conda"),
+)
+ENTRIES = (
+    "manage.py main.py app.py server.py wsgi.py asgi.py run.py __main__.py src/main.py app/main.py "
+    "application.py bot.py streamlit_app.py app/__init__.py src/app.py api/main.py".split()
+)
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The Python side of a folder; None without a manifest or a script at its top."""
+    manifests = [name for name in MANIFESTS if folder.has(name)]
+    scripts = folder.like("*.py")
+    requirements = folder.like("requirements*.txt", "requirements*.in")
+    if folder.folders & {"requirements"}:
+        requirements += [n for n in folder.below if n.startswith("requirements/")]
+    cause = next(iter(manifests + requirements + scripts), None)
+    if cause is None:
+        return None
+    project = folder.toml("pyproject.toml", rank=0)
+    found = Found(
+        folder=folder.path, ecosystem="python", language="python", manifest=folder.full(cause)
+    )
+    found.manifests = [folder.full(name) for name in dict.fromkeys(manifests + requirements)]
+    found.say("language=python", found.manifest)
+    deps = declared(folder, project, requirements)
+    found.dependencies = {name: folder.full(file) for name, file in deps.all.items()}
+    _manager(found, folder, project)
+    _version(found, folder, project)
+    _framework(found, folder, deps)
+    _workspace(found, folder, project)
+    _entry(found, folder, project)
+    python_tests.tests(found, folder, project)
+    found.strength = _strength(found, folder, project, bool(manifests or requirements))
+    return found
+
+
+def _manager(found: Found, folder: Folder, project: dict[str, Any]) -> None:
+    """Lock file, tool table, build backend, Pipfile, conda, hatch environments, else pip."""
+    tools = project.get("tool") if isinstance(project.get("tool"), dict) else {}
+    locks = [(name, manager) for name, manager in LOCKS if folder.has(name)]
+    found.note("lock_files", (folder.full(name) for name, _ in locks))
+    for name, manager in locks:
+        found.set("package_manager", manager, folder.full(name))
+    for manager in ("poetry", "pdm", "pixi", "uv"):
+        if isinstance(tools, dict) and manager in tools:
+            line = folder.line("pyproject.toml", f"[tool.{manager}")
+            found.set("package_manager", manager, folder.full("pyproject.toml"), line)
+    backend = str(_table(project, "build-system").get("build-backend", ""))
+    for prefix, manager in (("poetry", "poetry"), ("pdm", "pdm"), ("uv_build", "uv")):
+        if backend.startswith(prefix):
+            line = folder.line("pyproject.toml", backend)
+            found.set("package_manager", manager, folder.full("pyproject.toml"), line)
+    for name, manager in (("Pipfile", "pipenv"), ("pixi.toml", "pixi"), ("hatch.toml", "hatch")):
+        if folder.has(name):
+            found.set("package_manager", manager, folder.full(name))
+    if "envs" in _table(_table(project, "tool"), "hatch"):
+        line = folder.line("pyproject.toml", "[tool.hatch.envs")
+        found.set("package_manager", "hatch", folder.full("pyproject.toml"), line)
+    conda = folder.has("environment.yml", "environment.yaml")
+    if conda and not folder.has("requirements.txt", "setup.py", "pyproject.toml"):
+        found.set("package_manager", "conda", folder.full(conda))
+    found.set("package_manager", "pip", found.manifest)
+    if folder.path and found.package_manager == "pip":
+        root = Folder(folder.reader)
+        if root.has("uv.lock") and "workspace" in root.toml("pyproject.toml", rank=0).get(
+            "tool", {}
+        ).get("uv", {}):
+            found.package_manager = "uv"
+
+
+def _table(table: Any, key: str) -> dict[str, Any]:
+    value = table.get(key) if isinstance(table, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _version(found: Found, folder: Folder, project: dict[str, Any]) -> None:
+    """Pin files, asdf, mise, Pipfile, requires-python, poetry's python, setup files, conda."""
+    versions.set_version(found, folder, "python")
+    requires = _table(folder.toml("Pipfile", rank=0), "requires")
+    pipfile = requires.get("python_full_version") or requires.get("python_version")
+    if pipfile:
+        line = folder.line("Pipfile", "python_")
+        found.set("version", versions.pinned(str(pipfile)), folder.full("Pipfile"), line)
+    poetry = _table(_table(_table(project, "tool"), "poetry"), "dependencies").get("python")
+    poetry = poetry.get("version") if isinstance(poetry, dict) else poetry
+    for wanted, needle in (
+        (_table(project, "project").get("requires-python"), "requires-python"),
+        (poetry, "python ="),
+    ):
+        version = versions.lower_bound(str(wanted), parts=2) if wanted else None
+        found.set(
+            "version", version, folder.full("pyproject.toml"), folder.line("pyproject.toml", needle)
+        )
+    python_tests.setup_version(found, folder)
+
+
+def _framework(found: Found, folder: Folder, deps: Declared) -> None:
+    own = normal(deps.name)
+    run = {name: file for name, file in deps.run.items() if name != own}
+    chosen = frameworks.choose("python", run, (), folder.names)
+    if chosen is None:
+        return
+    framework, cause = chosen
+    file = run.get(cause, cause)
+    line = folder.line(file, cause) or folder.line(file, cause.capitalize())
+    found.set("framework", framework.name, folder.full(file), line)
+    found.port = framework.port
+
+
+def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:
+    workspace = _table(_table(_table(project, "tool"), "uv"), "workspace")
+    globs = workspace.get("members")
+    if not isinstance(globs, list):
+        return
+    excluded = workspace.get("exclude")
+    globs = globs + [f"!{glob}" for glob in excluded] if isinstance(excluded, list) else globs
+    found.members = expand(folder, [str(glob) for glob in globs], ("pyproject.toml",))
+    if found.members:
+        line = folder.line("pyproject.toml", "[tool.uv.workspace]")
+        found.set("monorepo", "uv", folder.full("pyproject.toml"), line)
+
+
+def _entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
+    name = folder.has(*ENTRIES)
+    if name:
+        found.set("entry_point", name, folder.full(name))
+    scripts = _table(_table(project, "project"), "scripts") or _table(
+        _table(_table(project, "tool"), "poetry"), "scripts"
+    )
+    for command, target in sorted(scripts.items()):
+        line = folder.line("pyproject.toml", command)
+        found.set("entry_point", str(target), folder.full("pyproject.toml"), line)
+    source = _source_dir(folder, str(_table(project, "project").get("name", "")))
+    if source:
+        found.facts["source_dir"] = source
+    if found.framework in ("django",) and folder.has("manage.py"):
+        found.command("start", "python manage.py runserver 0.0.0.0:8000", folder.full("manage.py"))
+
+
+def _source_dir(folder: Folder, name: str) -> str | None:
+    module = normal(name).replace("-", "_")
+    packages = sorted(
+        path.rpartition("/")[0]
+        for path in folder.below
+        if path.endswith("/__init__.py") and path.count("/") <= 2
+    )
+    for package in (f"src/{module}", module):
+        if package in packages:
+            return package
+    named = [p for p in packages if p.split("/")[0] not in ("test", "tests", "docs", "examples")]
+    if any(package.startswith("src/") for package in named):
+        return "src"
+    return named[0] if named else None
+
+
+def _strength(found: Found, folder: Folder, project: dict[str, Any], has_manifest: bool) -> float:
+    if found.framework or "project" in project or folder.has("setup.py", "Pipfile", "manage.py"):
+        return 1.0
+    if "poetry" in _table(project, "tool"):
+        return 1.0
+    tools_only = folder.has("pyproject.toml") and not found.dependencies
+    if tools_only and not folder.has("requirements.txt", "setup.cfg"):
+        return 0.4 if folder.sources.get("python") else 0.1
+    return 0.9 if has_manifest else 0.3

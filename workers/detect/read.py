@@ -1,0 +1,195 @@
+"""Reads manifests in batches, whatever their encoding, and never lets a broken one end the run."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from workers.detect.analysis import Source
+from workers.detect.explore import Tree
+
+MAX_BYTES = 262_144
+MAX_YAML = 131_072
+MAX_DEPTH = 200
+READ_LIMIT = 15  # files of one repository
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_JSON_NOISE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.S)
+_JSON_COMMA = re.compile(r'("(?:\\.|[^"\\\n])*")|,(?=\s*[}\]])', re.S)
+
+
+class Reader:
+    """The files read so far. Asking for one that was not read yet notes the wish and answers None.
+
+    `flush` reads all noted wishes in one request; rules are then run again on what is there.
+    """
+
+    def __init__(self, source: Source, tree: Tree, limit: int = READ_LIMIT) -> None:
+        self.tree = tree
+        self.broken: dict[str, str] = {}
+        """Reason by path of the manifests that could not be read or parsed."""
+        self._source = source
+        self._left = limit
+        self._texts: dict[str, str | None] = {}
+        self._wishes: dict[str, int] = {}
+        self._parsed: dict[tuple[str, str], Any] = {}
+
+    def text(self, path: str, rank: int = 1) -> str | None:
+        """The decoded file; None where it is absent or not read yet. Low ranks are read first."""
+        if path not in self.tree:
+            return None
+        if path not in self._texts:
+            self._wishes[path] = min(rank, self._wishes.get(path, rank))
+            return None
+        return self._texts[path]
+
+    def flush(self) -> bool:
+        """Reads what was wished for, in one request, as far as the limit allows."""
+        order = list(self._wishes)
+        wanted = sorted(order, key=lambda path: (self._wishes[path], order.index(path)))
+        batch = wanted[: self._left]
+        self._wishes.clear()
+        if not batch:
+            return False
+        self._left -= len(batch)
+        contents = self._source.read(batch, max_bytes=MAX_BYTES)
+        for path in batch:
+            self._texts[path] = self._decode(path, contents.get(path))
+        return True
+
+    def json(self, path: str, rank: int = 1) -> dict[str, Any]:
+        return self._table("json", path, rank)
+
+    def toml(self, path: str, rank: int = 1) -> dict[str, Any]:
+        return self._table("toml", path, rank)
+
+    def yaml(self, path: str, rank: int = 1) -> dict[str, Any]:
+        return self._table("yaml", path, rank)
+
+    def xml(self, path: str, rank: int = 1) -> ElementTree.Element | None:
+        parsed = self._parse("xml", path, rank)
+        return parsed if isinstance(parsed, ElementTree.Element) else None
+
+    def _table(self, kind: str, path: str, rank: int) -> dict[str, Any]:
+        parsed = self._parse(kind, path, rank)
+        return parsed if isinstance(parsed, dict) else {}
+
+    def _parse(self, kind: str, path: str, rank: int) -> Any:
+        text = self.text(path, rank)
+        if text is None:
+            return None
+        if (kind, path) not in self._parsed:
+            try:
+                self._parsed[kind, path] = _PARSERS[kind](text)
+            except (ValueError, RecursionError, yaml.YAMLError, SyntaxError) as error:
+                reason = str(error).partition("\n")[0][:200] or type(error).__name__
+                self.broken[path] = f"is no valid {kind.upper()}: {reason}"
+                self._parsed[kind, path] = None
+        return self._parsed[kind, path]
+
+    def _decode(self, path: str, content: bytes | None) -> str | None:
+        if content is None:
+            self.broken[path] = "could not be read"
+            return None
+        if len(content) >= MAX_BYTES:
+            self.broken[path] = f"is larger than {MAX_BYTES} bytes"
+        return decode(content)
+
+
+def decode(content: bytes) -> str:
+    """Text of any usual encoding, with `\\n` line ends; what cannot be decoded is replaced."""
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            text = content[len(mark) :].decode(encoding, "replace")
+            break
+    else:
+        # UTF-16 without its mark: ASCII text has a zero in every second byte
+        if content[1:8:2] == b"\0" * 4 and content:
+            text = content.decode("utf-16-le", "replace")
+        else:
+            text = content.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def line_of(text: str | None, needle: str) -> int:
+    """1-based line where `needle` first stands; 0 where it does not."""
+    if not text or not needle:
+        return 0
+    at = text.find(needle)
+    return 0 if at < 0 else text.count("\n", 0, at) + 1
+
+
+def _load_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        bare = _JSON_NOISE.sub(lambda m: m.group(1) or " ", text)
+        return json.loads(_JSON_COMMA.sub(lambda m: m.group(1) or "", bare))
+
+
+class _Loader(yaml.CSafeLoader):
+    """Plain values only: unknown tags are looked through, merge keys are kept as they stand.
+
+    Merging copies, and copies of copies can fill the memory from a few lines.
+    """
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        node.value = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
+
+
+def _plain(loader: _Loader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    return loader.construct_scalar(node)  # type: ignore[arg-type]
+
+
+_Loader.add_multi_constructor("", _plain)
+
+
+def _load_yaml(text: str) -> Any:
+    if len(text) > MAX_YAML or _too_deep(text):
+        raise ValueError("longer or deeper than a manifest is")
+    return next(yaml.load_all(text, Loader=_Loader), None)
+
+
+def _too_deep(text: str) -> bool:
+    """Whether nesting would exhaust the C parser's stack, which nothing guards."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH or re.search(r"(?:[-?:]\s+){60}", text) is not None
+
+
+def _load_xml(text: str) -> ElementTree.Element:
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise ValueError("document types and entities are not read")
+    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1)
+    root = ElementTree.fromstring(text)  # noqa: S314 - no entities are left
+    for element in root.iter():
+        if isinstance(element.tag, str):
+            element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "json": _load_json,
+    "toml": tomllib.loads,
+    "yaml": _load_yaml,
+    "xml": _load_xml,
+}
