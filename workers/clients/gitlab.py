@@ -1,0 +1,18 @@
+"""GitLab's API as this program uses it. Its parts stand in the modules beside this one."""
+
+from __future__ import annotations
+
+from workers.clients.gitlab_hooks import Hooks
+from workers.clients.gitlab_merge_requests import MergeRequests
+from workers.clients.gitlab_pipelines import Pipelines
+from workers.clients.gitlab_source import ApiSource
+
+__all__ = ["ApiSource", "GitLab"]
+
+
+class GitLab(Pipelines, MergeRequests, Hooks):
+    """One GitLab, one token. See `gitlab_http.Connection` for what every method may raise.
+
+    Not for several threads at once, and to be made after a fork, never before: two processes on
+    one connection would read each other's answers.
+    """

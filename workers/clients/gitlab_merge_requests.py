@@ -1,0 +1,56 @@
+"""Merge requests through GitLab's API (https://docs.gitlab.com/api/merge_requests/)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.clients.gitlab_http import Connection
+from workers.clients.gitlab_types import MergeRequest
+
+DRAFT = "Draft: "
+"""The prefix that makes a merge request a draft."""
+
+
+class MergeRequests(Connection):
+    """Finding, opening and editing merge requests."""
+
+    def open_merge_request(
+        self, project_id: int, source_branch: str, target_branch: str | None = None
+    ) -> MergeRequest | None:
+        """The open merge request of a source branch, None where there is none."""
+        answer = self.get(
+            "/projects/{}/merge_requests",
+            project_id,
+            state="opened",
+            source_branch=source_branch,
+            target_branch=target_branch,
+            per_page=1,
+        )
+        return next(iter(answer.decode(list[MergeRequest])), None)
+
+    def create_merge_request(
+        self, project_id: int, *, source: str, target: str, title: str, text: str
+    ) -> MergeRequest:
+        """Open one. Raises Conflict where source and target have an open one already."""
+        body = {
+            "source_branch": source,
+            "target_branch": target,
+            "title": title,
+            "description": text,
+            "remove_source_branch": True,
+        }
+        return self.post("/projects/{}/merge_requests", project_id, body=body).decode(MergeRequest)
+
+    def update_merge_request(
+        self, project_id: int, iid: int, *, title: str | None = None, text: str | None = None
+    ) -> MergeRequest:
+        """Replace title or description, or both."""
+        changes: dict[str, Any] = {"title": title, "description": text}
+        body = {key: value for key, value in changes.items() if value is not None}
+        answer = self.put("/projects/{}/merge_requests/{}", project_id, iid, body=body)
+        return answer.decode(MergeRequest)
+
+    def note(self, project_id: int, iid: int, text: str) -> None:
+        """Add a comment."""
+        template = "/projects/{}/merge_requests/{}/notes"
+        self.post(template, project_id, iid, body={"body": text})

@@ -1,0 +1,238 @@
+"""Reading and writing a project's repository through GitLab's API."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import msgspec
+
+from workers.clients.gitlab_answers import Moved
+from workers.clients.gitlab_http import Connection
+from workers.clients.gitlab_types import (
+    ADMIN,
+    Branch,
+    Commit,
+    FileState,
+    GraphQLAnswer,
+    Project,
+    ServerLint,
+    TreeEntry,
+    User,
+)
+from workers.errors import Denied, NotFound, Rejected
+
+_PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)+")
+_BY_ID = re.compile(r"/api/v4/projects/(\d+)$")
+MAX_PAGES = 20
+MAX_FILE = 2 * 1024 * 1024
+
+
+class Action(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file of a commit. GitLab has no upsert: create refuses what exists, update what not.
+
+    `last_commit_id` is the compare-and-swap of an update: GitLab refuses it where another commit
+    changed the file since.
+    """
+
+    action: Literal["create", "update"]
+    file_path: str
+    content: str
+    last_commit_id: str | None = None
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+class _Version(msgspec.Struct):
+    version: str
+
+
+class _File(msgspec.Struct):
+    content: str = ""
+    encoding: str = "base64"
+    last_commit_id: str = ""
+    blob_id: str = ""
+
+
+class _Member(msgspec.Struct):
+    access_level: int
+
+
+class _Lint(msgspec.Struct):
+    valid: bool
+    errors: tuple[str, ...] | None = None
+    warnings: tuple[str, ...] | None = None
+
+
+class Repository(Connection):
+    """Projects, branches, trees, files, commits, lint, GraphQL."""
+
+    def me(self) -> User:
+        """The user that the token acts as."""
+        return self.get("/user").decode(User)
+
+    def version(self) -> str:
+        """GitLab's version, as `18.8.2-ee`."""
+        return self.get("/version").decode(_Version).version
+
+    def project(self, id_or_path: int | str) -> Project:
+        """A project by id or full path.
+
+        A path that moved is looked up once more by the id that GitLab redirects to, at our own
+        address. Raises NotFound, and Rejected for what cannot be a path.
+        """
+        if isinstance(id_or_path, str) and not _PATH.fullmatch(id_or_path):
+            raise Rejected(f"{id_or_path[:200]!r} is not the path of a project")
+        try:
+            return self.get("/projects/{}", id_or_path).decode(Project)
+        except Moved as moved:
+            found = _BY_ID.search(moved.location)
+            if found is None or found[1] == str(id_or_path):
+                raise
+            return self.get("/projects/{}", int(found[1])).decode(Project)
+
+    def access_level(self, project_id: int) -> int:
+        """The token's own access level in the project: 30 Developer, 40 Maintainer, 60 admin.
+
+        0 where GitLab shows the project but names no membership. Raises NotFound, Denied.
+        """
+        level = self.project(project_id).access_level
+        if level:
+            return level
+        user = self.me()
+        if user.is_admin:
+            return ADMIN
+        try:
+            answer = self.get("/projects/{}/members/all/{}", project_id, user.id)
+        except (NotFound, Denied):
+            return 0
+        return answer.decode(_Member).access_level
+
+    def branch(self, project_id: int, name: str) -> Branch | None:
+        """A branch, None where there is none."""
+        try:
+            answer = self.get("/projects/{}/repository/branches/{}", project_id, name)
+        except NotFound:
+            return None
+        return answer.decode(Branch)
+
+    def delete_branch(self, project_id: int, name: str) -> None:
+        """Remove a branch. Raises NotFound where there is none."""
+        template = "/projects/{}/repository/branches/{}"
+        self.call("DELETE", template, (project_id, name), write=True)
+
+    def protected_branches(self, project_id: int) -> tuple[str, ...]:
+        """Names of protected branches; may hold `*`, which spans `/`."""
+        return self._names("/projects/{}/protected_branches", project_id)
+
+    def protected_tags(self, project_id: int) -> tuple[str, ...]:
+        """Names of protected tags; may hold `*`, which spans `/`."""
+        return self._names("/projects/{}/protected_tags", project_id)
+
+    def _names(self, template: str, project_id: int) -> tuple[str, ...]:
+        names: list[str] = []
+        for page in range(1, MAX_PAGES + 1):
+            answer = self.get(template, project_id, per_page=100, page=page)
+            names.extend(row.name for row in answer.decode(list[_Name]))
+            if not answer.headers.get("x-next-page"):
+                break
+        return tuple(names)
+
+    def tree_page(
+        self, project_id: int, ref: str, path: str, *, recursive: bool, token: str | None = None
+    ) -> tuple[tuple[TreeEntry, ...], str | None]:
+        """Up to 100 entries below `path`, and the token of the next page where there is one.
+
+        Empty where there is no such folder (GitLab 17.7 answers 404 for it).
+        """
+        try:
+            answer = self.get(
+                "/projects/{}/repository/tree",
+                project_id,
+                ref=ref,
+                path=path or None,
+                recursive="true" if recursive else None,
+                per_page=100,
+                pagination="keyset",
+                page_token=token,
+            )
+        except NotFound:
+            return (), None
+        page = tuple(answer.decode(list[TreeEntry]))
+        return page, _next_page(answer.headers.get("link", "")) if page else None
+
+    def raw(self, project_id: int, path: str, ref: str, *, max_bytes: int) -> bytes:
+        """A file's first `max_bytes` bytes; the rest is not downloaded. Raises NotFound."""
+        template = "/projects/{}/repository/files/{}/raw"
+        return self.get(template, project_id, path, limit=max_bytes, ref=ref).body
+
+    def file_state(self, project_id: int, path: str, ref: str) -> FileState | None:
+        """A file and the last commit that changed it; None where there is none."""
+        try:
+            answer = self.get("/projects/{}/repository/files/{}", project_id, path, ref=ref)
+        except NotFound:
+            return None
+        file = answer.decode(_File)
+        content = base64.b64decode(file.content) if file.encoding == "base64" else b""
+        return FileState(content or file.content.encode(), file.last_commit_id, file.blob_id)
+
+    def commit_of(self, project_id: int, sha: str) -> Commit | None:
+        """A commit with its message; None where there is none."""
+        try:
+            return self.get("/projects/{}/repository/commits/{}", project_id, sha).decode(Commit)
+        except NotFound:
+            return None
+
+    def commit(
+        self,
+        project_id: int,
+        *,
+        branch: str,
+        start_sha: str | None,
+        message: str,
+        actions: Sequence[Action],
+    ) -> Commit:
+        """One commit of all actions; makes `branch` at `start_sha` in the same call when given.
+
+        Raises Conflict where a branch, file or file's state is not what the call says, Unclear
+        where the answer was lost (https://docs.gitlab.com/api/commits/).
+        """
+        body: dict[str, Any] = {"branch": branch, "commit_message": message, "actions": actions}
+        if start_sha is not None:
+            body["start_sha"] = start_sha
+        return self.post("/projects/{}/repository/commits", project_id, body=body).decode(Commit)
+
+    def lint(
+        self, project_id: int, content: str, ref: str | None = None, *, dry_run: bool = False
+    ) -> ServerLint:
+        """GitLab's own judgement of a `.gitlab-ci.yml`. `dry_run` simulates a push to `ref`."""
+        body: dict[str, Any] = {"content": content, "dry_run": dry_run}
+        if ref is not None:
+            body["ref"] = ref
+        answer = self.post("/projects/{}/ci/lint", project_id, body=body, write=False)
+        found = answer.decode(_Lint)
+        return ServerLint(found.valid, found.errors or (), found.warnings or ())
+
+    def graphql(self, query: str, variables: Mapping[str, Any]) -> GraphQLAnswer:
+        """One GraphQL query. What the token may not see is null without an error."""
+        body = {"query": query, "variables": variables}
+        answer = self.call("POST", "/graphql", (), body=body, prefix="/api")
+        return answer.decode(GraphQLAnswer)
+
+    def languages(self, project_id: int) -> dict[str, float]:
+        """GitLab's share of each language in per cent."""
+        return self.get("/projects/{}/languages", project_id).decode(dict[str, float])
+
+
+def _next_page(link: str) -> str | None:
+    """The `page_token` of a keyset answer's `Link: <…>; rel="next"`, never its address."""
+    for part in link.split(","):
+        if 'rel="next"' in part:
+            found = re.search(r"[?&]page_token=([^&>]+)", part)
+            return unquote(found[1]) if found else None
+    return None

@@ -1,0 +1,258 @@
+"""What GitLab tells, as small values. Members that GitLab adds later are dropped on reading.
+
+Names are GitLab's own REST names where a struct is read from JSON as it comes; derived facts are
+properties. https://docs.gitlab.com/api/rest/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER = 10, 20, 30, 40, 50
+"""Access levels (https://docs.gitlab.com/api/access_requests/); 60 stands for an administrator."""
+ADMIN = 60
+
+FINAL_STATUSES = frozenset({"success", "failed", "canceled", "skipped"})
+"""A pipeline in one of these has ended; a retry or a manual job may still revive it."""
+
+
+class User(msgspec.Struct, frozen=True):
+    """The user that a token acts as. `is_admin` is told to administrators only."""
+
+    id: int
+    username: str
+    bot: bool | None = None
+    is_admin: bool | None = None
+
+
+class _Access(msgspec.Struct, frozen=True):
+    access_level: int | None = None
+
+
+class _Permissions(msgspec.Struct, frozen=True):
+    project_access: _Access | None = None
+    group_access: _Access | None = None
+
+
+class _Namespace(msgspec.Struct, frozen=True):
+    full_path: str = ""
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A project now. `default_branch` is named even where `empty_repo` holds."""
+
+    id: int
+    path: str = msgspec.field(name="path_with_namespace")
+    name: str = ""
+    web_url: str = ""
+    default_branch: str | None = None
+    empty_repo: bool | None = False
+    archived: bool | None = False
+    import_status: str | None = None
+    """none, scheduled, started, finished, failed or canceled."""
+    import_error: str | None = None
+    jobs_enabled: bool | None = None
+    builds_access_level: str | None = None
+    ci_config_path: str | None = None
+    """None or "" for `.gitlab-ci.yml`; else a committed `.gitlab-ci.yml` is not read."""
+    auto_devops: bool | None = msgspec.field(name="auto_devops_enabled", default=None)
+    marked_for_deletion_on: str | None = None
+    namespace: _Namespace | None = None
+    permissions: _Permissions | None = None
+
+    @property
+    def ci_enabled(self) -> bool:
+        """False where the project's CI/CD is switched off."""
+        return self.jobs_enabled is not False and self.builds_access_level != "disabled"
+
+    @property
+    def namespace_top(self) -> str:
+        """The top-level group or user."""
+        return self.path.partition("/")[0]
+
+    @property
+    def importing(self) -> bool:
+        """True until the import has ended."""
+        return self.import_status in ("scheduled", "started")
+
+    @property
+    def access_level(self) -> int:
+        """The token's own level from membership of project or group; 0 where GitLab names none."""
+        found = self.permissions
+        if found is None:
+            return 0
+        levels = (found.project_access, found.group_access)
+        return max((a.access_level or 0 for a in levels if a is not None), default=0)
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit. `message` is whole, trailers included."""
+
+    sha: str = msgspec.field(name="id")
+    url: str = msgspec.field(name="web_url", default="")
+    message: str = ""
+    parent_ids: tuple[str, ...] = ()
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch now."""
+
+    name: str
+    commit: Commit
+    protected: bool | None = False
+    can_push: bool | None = True
+    default: bool | None = False
+
+    @property
+    def sha(self) -> str:
+        """40 hexadecimal digits of its head."""
+        return self.commit.sha
+
+
+class TreeEntry(msgspec.Struct, frozen=True):
+    """One row of a repository tree. `type` is blob, tree or commit (a submodule)."""
+
+    path: str
+    type: str
+    mode: str = "100644"
+    id: str = ""
+
+
+class FileState(msgspec.Struct, frozen=True):
+    """A file at a ref. `last_commit_id` is the last commit that changed it."""
+
+    content: bytes
+    last_commit_id: str
+    blob_id: str = ""
+
+
+class ServerLint(msgspec.Struct, frozen=True):
+    """What GitLab's own CI lint says. An invalid file is a normal answer."""
+
+    valid: bool
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A merge request; `iid` is its number in the project."""
+
+    iid: int
+    web_url: str = ""
+    state: str = "opened"
+    title: str = ""
+    description: str | None = ""
+    draft: bool | None = False
+    source_branch: str = ""
+    target_branch: str = ""
+    sha: str | None = None
+
+
+class PipelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the list of pipelines: enough to know that there is one."""
+
+    id: int
+    iid: int | None = None
+    status: str
+    sha: str = ""
+    ref: str = ""
+    source: str | None = None
+    web_url: str = ""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest attempt of a job. `duration` is seconds, None where it never ran."""
+
+    id: int
+    name: str
+    stage: str
+    status: str
+    duration: float | None = None
+    allow_failure: bool = False
+    failure_reason: str | None = None
+
+
+class Tests(msgspec.Struct, frozen=True):
+    """Sums over all JUnit reports of a pipeline."""
+
+    total: int = 0
+    success: int = 0
+    failed: int = 0
+    error: int = 0
+    skipped: int = 0
+
+    @property
+    def executed(self) -> int:
+        """Tests that ran, whatever their end."""
+        return self.success + self.failed + self.error
+
+
+class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth about a pipeline when it was asked. `tests` is None where nothing was reported."""
+
+    id: int
+    iid: int | None = None
+    status: str
+    sha: str
+    ref: str
+    url: str = ""
+    duration: float | None = None
+    source: str | None = None
+    yaml_errors: str | None = None
+    jobs: tuple[Job, ...] = ()
+    tests: Tests | None = None
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A project or system webhook. GitLab never tells its tokens."""
+
+    id: int
+    url: str
+    name: str | None = None
+    push_events: bool | None = False
+    pipeline_events: bool | None = False
+    repository_update_events: bool | None = False
+    enable_ssl_verification: bool | None = True
+    push_events_branch_filter: str | None = None
+    custom_webhook_template: str | None = None
+    alert_status: str | None = None
+    """executable, temporarily_disabled or disabled."""
+    disabled_until: str | None = None
+    signing_token_present: bool | None = None
+
+    @property
+    def disabled(self) -> bool:
+        """True where GitLab paused or ended its deliveries."""
+        return self.alert_status in ("temporarily_disabled", "disabled")
+
+
+class Runner(msgspec.Struct, frozen=True, kw_only=True):
+    """A runner that may take the project's jobs."""
+
+    id: int
+    description: str | None = None
+    runner_type: str | None = None
+    status: str | None = None
+    paused: bool | None = False
+
+    @property
+    def usable(self) -> bool:
+        """True where it is online and takes jobs."""
+        return self.status == "online" and not self.paused
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """A CI variable by name; its value is never read."""
+
+    key: str
+    protected: bool | None = False
+    masked: bool | None = False
+
+
+class GraphQLAnswer(msgspec.Struct, frozen=True):
+    """`data` and `errors` as they came."""
+
+    data: dict[str, Any] | None = None
+    errors: list[Any] | None = None

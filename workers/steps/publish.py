@@ -1,0 +1,280 @@
+"""Publishes a run's files: one commit on a branch of our own, one draft merge request.
+
+GitLab refuses the second write, no lock of ours could. The branch is a function of the source
+commit, and is made by the commit call itself, from exactly the commit that was analysed
+(`start_sha`; a `start_branch` would mean whatever stands there by then): a second call finds the
+branch and is refused. An improvement of our own commit names the commit that it replaces, per
+file (`last_commit_id`). After any unclear answer the branch is looked at before anything else.
+
+A healthy run makes three calls here: protected branches, commit, merge request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from workers.clients.gitlab import GitLab
+from workers.clients.gitlab_merge_requests import DRAFT
+from workers.clients.gitlab_repository import Action
+from workers.clients.gitlab_types import Branch, Commit, MergeRequest
+from workers.errors import Conflict, Denied, Rejected, Unclear
+from workers.settings import AutoCommit
+
+PREFIX = "devops-backend/ci-"
+TRAILER = "Devops-Backend-Run"
+SUBJECT = "Add a CI pipeline"
+CI_FILE = ".gitlab-ci.yml"
+MANAGED = frozenset({CI_FILE, "Dockerfile", ".dockerignore"})
+"""The files that this program may write, and no other."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to publish: the project, and the commit that was analysed.
+
+    `existing` holds the paths of that commit's root; only those of `MANAGED` matter.
+    """
+
+    project_id: int
+    default_branch: str
+    source_sha: str
+    existing: frozenset[str] = frozenset()
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """What is about to be written. To be recorded before the call: an event may come first."""
+
+    project_id: int
+    branch: str
+    source_sha: str
+    content: str
+    """SHA-256 of paths and contents, hexadecimal."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A merge request's number in the project, and its page."""
+
+    iid: int
+    url: str
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in GitLab now.
+
+    `changed` is false where it stood there before the call. `kept` are files that were left as a
+    person wrote them. `sha` and `url` are of the commit, "" where nothing was committed.
+    """
+
+    sha: str
+    url: str
+    branch: str
+    merge_request: Opened | None
+    changed: bool
+    kept: tuple[str, ...] = ()
+
+
+def branch_name(source_sha: str) -> str:
+    """Our branch for a source commit."""
+    return PREFIX + source_sha[:8]
+
+
+def is_ours(message: str) -> bool:
+    """True where a commit message ends with our trailer."""
+    last = message.rstrip().rpartition("\n")[2]
+    return last.startswith(TRAILER + ": ")
+
+
+def publish(
+    gitlab: GitLab,
+    target: Target,
+    files: Mapping[str, str],
+    *,
+    run_id: str,
+    intent: Callable[[Intent], None],
+    mode: AutoCommit,
+    title: str,
+    text: str,
+    improve: bool = False,
+) -> Published:
+    """Commit `files` and open the draft merge request, as far as `mode` says.
+
+    Safe to call again after any error. `improve` lets it replace what we ourselves committed to
+    the same branch before. Files that exist in the source commit are kept as they are.
+
+    Raises Rejected where a pipeline exists already, a file is none of `MANAGED`, or the branch
+    would be a protected one; Conflict where the branch holds something else; what the client
+    raises otherwise.
+    """
+    wanted, kept = _wanted(files, target.existing)
+    branch = branch_name(target.source_sha)
+    if mode is AutoCommit.NONE:
+        return Published(sha="", url="", branch="", merge_request=None, changed=False, kept=kept)
+    checked = _refuse_protected(gitlab, target.project_id, branch)
+    intent(Intent(target.project_id, branch, target.source_sha, _digest(wanted)))
+    commit, changed = _commit(gitlab, target, branch, wanted, run_id, improve)
+    if not checked:
+        _remove_if_protected(gitlab, target.project_id, branch)
+    opened = None
+    if mode is AutoCommit.MERGE_REQUEST:
+        opened = _merge_request(gitlab, target, branch, DRAFT + title, text)
+    return Published(
+        sha=commit.sha,
+        url=commit.url,
+        branch=branch,
+        merge_request=opened,
+        changed=changed,
+        kept=kept,
+    )
+
+
+def mark_ready(gitlab: GitLab, project_id: int, iid: int, title: str, text: str) -> None:
+    """The pipeline is green: the merge request is no draft any more, its text says how it went."""
+    gitlab.update_merge_request(project_id, iid, title=title.removeprefix(DRAFT), text=text)
+
+
+def matches(name: str, patterns: Iterable[str]) -> str | None:
+    """The pattern of protected branches that `name` falls under. `*` spans `/`, case counts."""
+    for pattern in patterns:
+        if re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL):
+            return pattern
+    return None
+
+
+def _wanted(
+    files: Mapping[str, str], existing: frozenset[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The files to write, and those that a person's stand in the way of."""
+    foreign = sorted(set(files) - MANAGED)
+    if foreign or CI_FILE not in files:
+        raise Rejected(f"only {', '.join(sorted(MANAGED))} are written, not {foreign or 'nothing'}")
+    if CI_FILE in existing:
+        raise Rejected(f"the project has a {CI_FILE} already; it is left as it is")
+    kept = tuple(sorted(set(files) & existing))
+    return {path: text for path, text in sorted(files.items()) if path not in kept}, kept
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    """One hash for paths and contents."""
+    return hashlib.sha256(msgspec.json.encode(sorted(files.items()))).hexdigest()
+
+
+def _refuse_protected(gitlab: GitLab, project_id: int, branch: str) -> bool:
+    """Raises Rejected where our branch would be protected; false where that may not be asked.
+
+    Pipelines of protected refs get protected variables. Tags need no look: GitLab resolves a
+    branch pipeline's ref as a branch, and refuses a name that is both (`Ref is ambiguous`); a
+    protected tag `*`, which is usual, must not keep projects from getting a pipeline.
+    """
+    try:
+        names = gitlab.protected_branches(project_id)
+    except Denied:
+        return False
+    pattern = matches(branch, names)
+    if pattern is not None:
+        raise Rejected(
+            f"unsafe ref: the branch {branch} would be protected by the rule {pattern!r}, and its"
+            " pipelines would get protected variables; narrow that rule"
+        )
+    return True
+
+
+def _remove_if_protected(gitlab: GitLab, project_id: int, branch: str) -> None:
+    """The look afterwards, where GitLab shows its rules to Maintainers only."""
+    found = gitlab.branch(project_id, branch)
+    if found is not None and found.protected:
+        gitlab.delete_branch(project_id, branch)
+        raise Rejected(f"unsafe ref: the branch {branch} was protected, so it was removed again")
+
+
+def _commit(
+    gitlab: GitLab,
+    target: Target,
+    branch: str,
+    files: Mapping[str, str],
+    run_id: str,
+    improve: bool,
+) -> tuple[Commit, bool]:
+    """Our commit, and whether it was made now."""
+    message = f"{SUBJECT}\n\n{TRAILER}: {run_id}"
+    found = gitlab.branch(target.project_id, branch) if improve else None
+    if found is None:
+        actions = [Action("create", path, text) for path, text in files.items()]
+        start: str | None = target.source_sha
+    else:
+        actions = _changes(gitlab, target.project_id, found, files)
+        start = None
+        if not actions:
+            return found.commit, False
+    try:
+        commit = gitlab.commit(
+            target.project_id, branch=branch, start_sha=start, message=message, actions=actions
+        )
+    except (Conflict, Unclear) as error:
+        return _look(gitlab, target.project_id, branch, files, error), False
+    return commit, True
+
+
+def _changes(
+    gitlab: GitLab, project_id: int, found: Branch, files: Mapping[str, str]
+) -> list[Action]:
+    """What makes our branch hold `files`. Raises Conflict where its head is a person's commit."""
+    if not is_ours(found.commit.message):
+        raise Conflict(f"a person committed to {found.name}; it is left as it is")
+    actions = []
+    for path, text in files.items():
+        state = gitlab.file_state(project_id, path, found.sha)
+        if state is None:
+            actions.append(Action("create", path, text))
+        elif state.content != text.encode():
+            actions.append(Action("update", path, text, state.last_commit_id))
+    return actions
+
+
+def _look(
+    gitlab: GitLab,
+    project_id: int,
+    branch: str,
+    files: Mapping[str, str],
+    error: Conflict | Unclear,
+) -> Commit:
+    """The commit that is there already with just these files; else `error` holds."""
+    found = gitlab.branch(project_id, branch)
+    if found is None:
+        raise error
+    for path, text in files.items():
+        state = gitlab.file_state(project_id, path, found.sha)
+        if state is None or state.content != text.encode():
+            if isinstance(error, Unclear) and is_ours(found.commit.message):
+                raise error
+            raise Conflict(
+                f"the branch {branch} exists with another {path}; delete it, or merge what it holds"
+            ) from None
+    return found.commit
+
+
+def _merge_request(gitlab: GitLab, target: Target, branch: str, title: str, text: str) -> Opened:
+    """The draft merge request of our branch, opened or brought up to date."""
+    try:
+        return _opened(
+            gitlab.create_merge_request(
+                target.project_id,
+                source=branch,
+                target=target.default_branch,
+                title=title,
+                text=text,
+            )
+        )
+    except (Conflict, Unclear) as error:
+        found = gitlab.open_merge_request(target.project_id, branch, target.default_branch)
+        if found is None:
+            raise
+        if isinstance(error, Unclear) and found.description == text:
+            return _opened(found)
+    return _opened(gitlab.update_merge_request(target.project_id, found.iid, text=text))
+
+
+def _opened(found: MergeRequest) -> Opened:
+    return Opened(found.iid, found.web_url)
