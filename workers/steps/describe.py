@@ -1,0 +1,288 @@
+"""The merge request's text: what was found, what was made of it, what it needs, how it went.
+
+One living text, written anew from data each time and edited in place. Fixed sentences; every
+string of the repository, of the model or of GitLab stands in code spans (see `markdown`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from workers.clients.gitlab_types import Job, PipelineState
+from workers.detect.analysis import Analysis
+from workers.steps.confirm import Verdict
+from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, seconds, table
+
+STAGES = ("compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn")
+MAX_EVIDENCE = 25
+MAX_TEXT = 100_000
+"""Characters; GitLab takes 1,048,576, and no reader takes more than this."""
+
+
+class Step(Protocol):
+    """A job of the stage graph. `needs` None: it waits for all earlier stages."""
+
+    @property
+    def job(self) -> str: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def needs(self) -> tuple[str, ...] | None: ...
+    @property
+    def advisory(self) -> bool: ...
+
+
+class Needed(Protocol):
+    """A CI variable that a person sets."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def used_by(self) -> tuple[str, ...]: ...
+    @property
+    def needed(self) -> bool: ...
+    @property
+    def secret(self) -> bool: ...
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the plan came from, and its record so far. `source` is one of the contract's four."""
+
+    source: str
+    id: str = ""
+    confidence: float | None = None
+    successes: int = 0
+    failures: int = 0
+    by_model: str | None = None
+    """The model that chose among the candidates, None where the reference did."""
+    fallback: str | None = None
+    """Why the model was not followed."""
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the text tells. `pipeline` and `verdict` are None until there are any."""
+
+    run_id: str
+    source_sha: str
+    analysis: Analysis
+    origin: Origin
+    files: tuple[str, ...]
+    steps: Sequence[Step] = ()
+    variables: Sequence[Needed] = ()
+    notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    run_url: str | None = None
+    pipeline: PipelineState | None = None
+    verdict: Verdict | None = None
+
+
+def title(analysis: Analysis) -> str:
+    """`Add a CI pipeline (go, gin)`, without the prefix of a draft."""
+    stack = ", ".join(
+        filter(None, (label(analysis.language or ""), label(analysis.framework or "")))
+    )
+    return f"Add a CI pipeline ({stack})" if stack else "Add a CI pipeline"
+
+
+def text(story: Story) -> str:
+    """The description, at most MAX_TEXT characters, safe to hand to GitLab."""
+    sections = (
+        _opening(story),
+        _outcome(story),
+        _found(story.analysis),
+        _graph(story.steps),
+        _origin(story.origin),
+        _variables(story.variables),
+        _left_out(story),
+        _questions(story.analysis),
+        _change(story),
+    )
+    whole = "\n\n".join(section for section in sections if section) + "\n"
+    if len(whole) > MAX_TEXT:
+        # The parts that grow with the repository give way; no span or fence is cut in half.
+        whole = "\n\n".join((_opening(story), _outcome(story), _change(story))) + "\n"
+    return whole
+
+
+def note(state: PipelineState, verdict: Verdict) -> str:
+    """A comment for an end that asks somebody to act; the description holds the rest."""
+    said = bullets(prose(reason) for reason in verdict.reasons[:10])
+    return f"{_ending(state, verdict)}\n\n{said}".rstrip() + "\n"
+
+
+def _opening(story: Story) -> str:
+    made = " and ".join(code(path) for path in story.files) or "nothing"
+    return (
+        f"This adds {made}, made for commit {code(story.source_sha[:12])}. Nothing else was"
+        " touched, and nothing runs on the default branch until this is merged. The merge request"
+        " stays a draft until its own pipeline is green."
+    )
+
+
+def _found(analysis: Analysis) -> str:
+    facts = {
+        "Language": analysis.language,
+        "Version": analysis.version,
+        "Framework": analysis.framework,
+        "Package manager": analysis.package_manager,
+        "Build": analysis.build_command,
+        "Test": analysis.test_command,
+        "Test tool": analysis.test_tool,
+        "Entry point": analysis.entry_point,
+        "Port": str(analysis.port) if analysis.port else None,
+        "Monorepo": analysis.monorepo,
+    }
+    rows = [(name, code(value)) for name, value in facts.items() if value]
+    shown = analysis.evidence[:MAX_EVIDENCE]
+    evidence = table(
+        ("Claim", "File", "Line"),
+        ((code(e.claim), code(e.file), str(e.line) if e.line > 0 else "—") for e in shown),
+    )
+    more = len(analysis.evidence) - len(shown)
+    parts = [
+        "## What was found",
+        f"Confidence {analysis.confidence:.0%}.",
+        table(("What", "Value"), rows),
+        evidence and f"Evidence:\n\n{evidence}",
+        f"And {more} more." if more else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _graph(steps: Sequence[Step]) -> str:
+    """The jobs by stage, and what needs what."""
+    if not steps:
+        return ""
+    stages = sorted(
+        dict.fromkeys(step.stage for step in steps),
+        key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES),
+    )
+    groups = [
+        (
+            stage,
+            [
+                (step.job, f"{step.job} (advisory)" if step.advisory else step.job)
+                for step in steps
+                if step.stage == stage
+            ],
+        )
+        for stage in stages
+    ]
+    arrows = [(need, step.job) for step in steps for need in step.needs or ()]
+    return f"## The pipeline\n\n{flowchart(groups, arrows)}"
+
+
+_SOURCES = {
+    "learned": "a pipeline that was learned from projects of the same stack",
+    "template": "the template for this language and framework",
+    "language_template": "the template for this language",
+    "builtin": "the built-in default, for want of anything nearer",
+}
+
+
+def _origin(origin: Origin) -> str:
+    lines = [f"It comes from {_SOURCES.get(origin.source, 'a reference')} ({code(origin.id)})."]
+    ran = origin.successes + origin.failures
+    if ran:
+        lines.append(f"Its record: {origin.successes} of {ran} pipelines went green.")
+    if origin.confidence is not None:
+        lines.append(f"Confidence {origin.confidence:.0%}.")
+    if origin.by_model:
+        lines.append(f"The model {code(origin.by_model)} chose among what the repository offers.")
+    if origin.fallback:
+        lines.append(f"No model was followed: {prose(origin.fallback)}")
+    return "## Where it came from\n\n" + " ".join(lines)
+
+
+def _variables(variables: Sequence[Needed]) -> str:
+    if not variables:
+        return ""
+    rows = (
+        (
+            code(v.name),
+            "needed" if v.needed else "optional",
+            "masked, not protected" if v.secret else "plain",
+            prose(v.why).replace("|", "¦"),
+            " ".join(code(job) for job in v.used_by) or "—",
+        )
+        for v in variables
+    )
+    return (
+        "## What to configure\n\nUnder **Settings → CI/CD → Variables** of this project or its"
+        " group. This branch is not protected, so a protected variable would not reach it.\n\n"
+        + table(("Variable", "", "Kind", "Why", "Used by"), rows)
+    )
+
+
+def _left_out(story: Story) -> str:
+    kept = [f"{code(path)} was there already and is left as it is." for path in story.kept]
+    notes = [prose(text) for text in story.notes[:30]]
+    warned = [f"GitLab's lint warns: {code(text)}" for text in story.warnings[:10]]
+    items = [*kept, *notes, *warned]
+    return "## What was left out, and why\n\n" + bullets(items) if items else ""
+
+
+def _questions(analysis: Analysis) -> str:
+    asked = [prose(question) for question in analysis.questions[:10]]
+    return "## Questions\n\n" + bullets(asked) if asked else ""
+
+
+def _outcome(story: Story) -> str:
+    state, found = story.pipeline, story.verdict
+    if state is None or found is None or not found.final:
+        return ""
+    jobs = table(("Stage", "Job", "Result", "Duration"), (_row(job) for job in state.jobs[:60]))
+    reasons = bullets(prose(reason) for reason in found.reasons[:10])
+    parts = ["## How it went", _ending(state, found), reasons, jobs]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _ending(state: PipelineState, found: Verdict) -> str:
+    said = {
+        "succeeded": "is green",
+        "failed": "failed",
+        "canceled": "was canceled",
+        "skipped": "was skipped",
+        "infrastructure": "failed for reasons that are not the pipeline's own",
+        "running": "goes on",
+    }[found.outcome]
+    line = f"Pipeline {code(str(state.id))} {said}"
+    line += f" after {seconds(state.duration)}." if state.duration else "."
+    tests = state.tests
+    if tests is not None:
+        bad = tests.failed + tests.error
+        line += f" Of {tests.total} tests {tests.success} passed, {bad} failed,"
+        line += f" {tests.skipped} were skipped."
+    if found.outcome == "succeeded":
+        line += (
+            " It compiled, built and tested, and is remembered as proven."
+            if found.proven
+            else " It is not remembered as proven:"
+        )
+    return line
+
+
+def _row(job: Job) -> tuple[str, str, str, str]:
+    result = job.status + (" (advisory)" if job.allow_failure else "")
+    if job.failure_reason:
+        result += f": {job.failure_reason}"
+    return code(job.stage), code(job.name), code(result), seconds(job.duration)
+
+
+def _change(story: Story) -> str:
+    run = f"Run {code(story.run_id)}"
+    run += f" at {code(plain(story.run_url))}." if story.run_url else "."
+    return "## How to change or stop it\n\n" + bullets(
+        (
+            "Edit the files on this branch as you like: commits of yours are never overwritten.",
+            "To decline, close this merge request.",
+            "A project whose default branch has a pipeline already is left alone.",
+            f"{run} This text is kept up to date by the service; comments are not.",
+        )
+    )
