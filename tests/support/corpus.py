@@ -58,7 +58,7 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         return MemorySource(self.blobs, self.links, self.submodules, self.languages)
 
     def unpack(self, folder: Path) -> Path:
-        """Writes the sample into `folder`, links as links, submodules as empty folders."""
+        """Writes the sample into `folder`, links as links, submodules as Git leaves them."""
         for path, content in self.blobs.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
@@ -67,6 +67,7 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
             (folder / path).symlink_to(target)
         for path in self.submodules:
             (folder / path).mkdir(parents=True, exist_ok=True)
+            (folder / path / ".git").write_text("gitdir: elsewhere\n")
         return folder
 
 
