@@ -1,0 +1,332 @@
+"""What stands behind the scenes, under `/_sandbox`: scripting the instance for demo and tests.
+
+Every call needs the administrator's token as `Authorization: Bearer`. Bodies are JSON.
+
+- `POST projects` `{path, sample?, files?, owner?, bot_role?, visibility?, branch?}`: a project,
+  born empty (`project_create` goes out), then pushed to where `sample` or `files` are given.
+- `PATCH projects/:id` sets `archived`, `builds_access_level`, `ci_config_path`,
+  `auto_devops_enabled`, `visibility`, `import_status`, `protected` `{glob: access_level}`,
+  `variables` `{KEY: value}`, `path` (rename or transfer, with its hook). `DELETE` removes it.
+- `POST projects/:id/push` `{files? {path: text, null removes}, files_base64?, sample?, branch?,
+  message?, user?}`: one commit; all hooks fire.
+- `POST projects/:id/import` `{sample?, files?, seconds?}`: `started`, then filled and `finished`
+  with no hook at all.
+- `PUT projects/:id/outcome` `{kind, job?}`: how its next pipelines end (`state.Outcome`).
+- `PUT projects/:id/members` `{username: access_level}`; 0 removes.
+- `GET projects/:id`: branches, commits, merge requests, pipelines and hooks in one answer.
+- `GET projects/:id/files?ref=`: all files of a ref as text.
+- `POST users` `{username, admin?, bot?, scopes?}`: the user and a fresh token.
+- `GET, PATCH switches`: instance settings (`state.Switches`).
+- `GET, POST, DELETE faults`: rules (`faults.Fault`).
+- `GET, DELETE calls`: the journal; `?path=` and `?method=` filter.
+- `GET deliveries`, `POST deliveries/:key/resend`: webhooks sent, and sending one again.
+- `GET samples`: names of the sample repositories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from service.sandbox import samples
+from service.sandbox.core import Sandbox
+from service.sandbox.faults import Fault
+from service.sandbox.refusal import Refusal, error
+from service.sandbox.repository import Blob
+from service.sandbox.state import Outcome, Project, Role, Switches, Variable
+
+Body = dict[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _handler(handle: Callable[[Sandbox, Request, Body], Any]) -> Endpoint:
+    """An endpoint that checks the token, reads the body and sends refusals."""
+
+    async def endpoint(request: Request) -> Response:
+        sandbox: Sandbox = request.state.sandbox
+        try:
+            if request.headers.get("authorization") != f"Bearer {sandbox.admin_token}":
+                raise Refusal(401, {"message": "401 Unauthorized"})
+            raw = await request.body()
+            body = msgspec.json.decode(raw, type=Body) if raw else {}
+            answer = handle(sandbox, request, body)
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+        except Refusal as refusal:
+            return JSONResponse(refusal.body, refusal.status)
+        except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as bad:
+            return JSONResponse({"message": f"400 Bad request: {bad}"}, 400)
+        return Response(msgspec.json.encode(answer), media_type="application/json")
+
+    return endpoint
+
+
+def _project(sandbox: Sandbox, request: Request) -> Project:
+    return sandbox.forge.find_project(request.path_params["id"])
+
+
+def _blobs(body: Body) -> dict[str, Blob | None]:
+    """Files of a body: a sample's, then `files`, then `files_base64`."""
+    found: dict[str, Blob | None] = {}
+    if body.get("sample"):
+        found.update(samples.load(str(body["sample"])))
+    for path, text in (body.get("files") or {}).items():
+        found[path] = None if text is None else Blob(str(text).encode())
+    for path, text in (body.get("files_base64") or {}).items():
+        try:
+            found[path] = Blob(base64.b64decode(text, validate=True))
+        except binascii.Error as bad:
+            raise error(400, f"{path} is not valid Base64") from bad
+    return found
+
+
+def overview(sandbox: Sandbox, project: Project) -> Body:
+    """A project in one answer."""
+    heads = project.repository.branches.items()
+    return {
+        "id": project.id,
+        "path": project.full_path,
+        "url": f"{sandbox.forge.url}/{project.full_path}",
+        "default_branch": project.repository.default_branch,
+        "branches": project.repository.branches,
+        "merge_requests": [
+            {
+                "iid": request.iid,
+                "title": request.title,
+                "description": request.description,
+                "state": request.state,
+                "draft": request.draft,
+                "source_branch": request.source_branch,
+                "target_branch": request.target_branch,
+                "labels": request.labels,
+                "author": request.author.username,
+                "notes": [note.body for note in request.notes],
+            }
+            for request in project.merge_requests.values()
+        ],
+        "pipelines": [
+            {
+                "id": pipeline.id,
+                "sha": pipeline.sha,
+                "ref": pipeline.ref,
+                "source": pipeline.source,
+                "status": pipeline.status,
+                "yaml_errors": pipeline.yaml_errors,
+                "jobs": {job.name: job.status for job in pipeline.latest_jobs()},
+            }
+            for pipeline in project.pipelines.values()
+        ],
+        "commits": [
+            {
+                "sha": commit.sha,
+                "message": commit.message,
+                "author": commit.author.name,
+                "parents": commit.parents,
+                "branches": [name for name, sha in heads if sha == commit.sha],
+            }
+            for commit in project.repository.commits.values()
+        ],
+        "hooks": [
+            {"id": hook.id, "url": hook.url, "alert_status": hook.alert_status,
+             "push_events": hook.push_events, "pipeline_events": hook.pipeline_events}
+            for hook in project.hooks.values()
+        ],
+    }  # fmt: skip
+
+
+def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:
+    owner = sandbox.forge.add_user(str(body.get("owner") or "dev"))
+    role = Role(int(body.get("bot_role", Role.MAINTAINER)))
+    project = sandbox.create_project(str(body["path"]) if "path" in body else "", owner, role)
+    project.visibility = str(body.get("visibility") or "private")
+    files = _blobs(body)
+    if files:
+        sandbox.push(project, owner, files, branch=body.get("branch"), text="Add sources")
+    return overview(sandbox, project)
+
+
+def show_project(sandbox: Sandbox, request: Request, _: Body) -> Body:
+    return overview(sandbox, _project(sandbox, request))
+
+
+PLAIN = ("archived", "builds_access_level", "ci_config_path", "auto_devops_enabled", "visibility",
+         "import_status")  # fmt: skip
+
+
+def change_project(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    project = _project(sandbox, request)
+    for name in PLAIN:
+        if name in body:
+            setattr(project, name, body[name])
+    for glob, level in (body.get("protected") or {}).items():
+        project.protected[glob] = Role(level)
+    for key, value in (body.get("variables") or {}).items():
+        project.variables[key] = Variable(key, str(value))
+    if "path" in body:
+        old = project.full_path
+        project.namespace, _, project.path = str(body["path"]).rpartition("/")
+        moved = not old.startswith(f"{project.namespace}/")
+        event = "project_transfer" if moved else "project_rename"
+        sandbox.courier.project_event(project, event, old)
+    return overview(sandbox, project)
+
+
+def delete_project(sandbox: Sandbox, request: Request, _: Body) -> Body:
+    project = _project(sandbox, request)
+    del sandbox.forge.projects[project.id]
+    sandbox.courier.project_event(project, "project_destroy")
+    return {"id": project.id}
+
+
+def push(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    project = _project(sandbox, request)
+    user = sandbox.forge.add_user(str(body.get("user") or "dev"))
+    text = str(body.get("message") or "Change sources")
+    change = sandbox.push(project, user, _blobs(body), branch=body.get("branch"), text=text)
+    return {"sha": change.after, "before": change.before, "ref": change.ref}
+
+
+async def _import(
+    sandbox: Sandbox, project: Project, files: dict[str, Blob | None], seconds: float
+) -> None:
+    await asyncio.sleep(seconds)
+    sandbox.push(project, sandbox.person, files, text="Imported", quiet=True)
+    project.import_status = "finished"
+
+
+def import_project(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    project = _project(sandbox, request)
+    project.import_status = "started"
+    work = _import(sandbox, project, _blobs(body), float(body.get("seconds", 0.5)))
+    sandbox.spawn(work)
+    return {"import_status": project.import_status}
+
+
+def set_outcome(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    project = _project(sandbox, request)
+    project.outcome = msgspec.convert(body, Outcome)
+    return cast(Body, msgspec.to_builtins(project.outcome))
+
+
+def set_members(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    project = _project(sandbox, request)
+    for username, level in body.items():
+        user = sandbox.forge.add_user(username)
+        if int(level) == 0:
+            project.members.pop(user.id, None)
+        else:
+            project.members[user.id] = Role(int(level))
+    return {sandbox.forge.users[uid].username: int(role) for uid, role in project.members.items()}
+
+
+def list_files(sandbox: Sandbox, request: Request, _: Body) -> dict[str, str]:
+    commit = _project(sandbox, request).repository.resolve(request.query_params.get("ref"))
+    if commit is None:
+        raise Refusal(404, {"message": "404 Commit Not Found"})
+    return {path: blob.content.decode("utf-8", "replace") for path, blob in commit.files.items()}
+
+
+def create_user(sandbox: Sandbox, _: Request, body: Body) -> Body:
+    user = sandbox.forge.add_user(
+        str(body["username"]) if "username" in body else "",
+        admin=bool(body.get("admin")),
+        bot=bool(body.get("bot")),
+    )
+    token = sandbox.forge.add_token(user, frozenset(body.get("scopes") or ["api"]))
+    return {"id": user.id, "username": user.username, "token": token}
+
+
+def switches(sandbox: Sandbox, _: Request, body: Body) -> Switches:
+    now = cast(Body, msgspec.to_builtins(sandbox.forge.switches))
+    unknown = set(body) - set(now)
+    if unknown:
+        raise error(400, f"unknown switches: {', '.join(sorted(unknown))}")
+    sandbox.forge.switches = msgspec.convert({**now, **body}, Switches)
+    return sandbox.forge.switches
+
+
+def list_faults(sandbox: Sandbox, _: Request, __: Body) -> list[Fault]:
+    return list(sandbox.faults.rules.values())
+
+
+def add_fault(sandbox: Sandbox, _: Request, body: Body) -> Fault:
+    return sandbox.faults.add(msgspec.convert(body, Fault))
+
+
+def clear_faults(sandbox: Sandbox, _: Request, __: Body) -> Body:
+    sandbox.faults.rules.clear()
+    return {}
+
+
+def calls(sandbox: Sandbox, request: Request, _: Body) -> Any:
+    path, method = request.query_params.get("path", ""), request.query_params.get("method")
+    found = [e for e in sandbox.journal.entries if path in e.path and method in (None, e.method)]
+    return {"calls": found}
+
+
+def forget_calls(sandbox: Sandbox, _: Request, __: Body) -> Body:
+    sandbox.journal.reset()
+    return {}
+
+
+def deliveries(sandbox: Sandbox, _: Request, __: Body) -> Any:
+    return [
+        {
+            "id": d.id,
+            "number": d.number,
+            "hook_id": d.hook_id,
+            "project_id": d.project_id,
+            "url": d.url,
+            "event": d.event,
+            "kind": d.kind,
+            "statuses": d.statuses,
+            "error": d.error,
+            "body": msgspec.Raw(d.body),
+        }
+        for d in sandbox.courier.deliveries
+    ]
+
+
+async def resend(sandbox: Sandbox, request: Request, _: Body) -> Body:
+    delivery = sandbox.courier.find(request.path_params["key"])
+    status = await sandbox.courier.deliver(sandbox.courier.hook_of(delivery), delivery)
+    return {"id": delivery.id, "status": status}
+
+
+def list_samples(_: Sandbox, __: Request, ___: Body) -> list[str]:
+    return samples.names()
+
+
+def routes() -> list[Route]:
+    """The routes below `/_sandbox`."""
+    table: list[tuple[str, str, Callable[[Sandbox, Request, Body], Any]]] = [
+        ("POST", "/projects", create_project),
+        ("GET", "/projects/{id:path}/files", list_files),
+        ("POST", "/projects/{id:path}/push", push),
+        ("POST", "/projects/{id:path}/import", import_project),
+        ("PUT", "/projects/{id:path}/outcome", set_outcome),
+        ("PUT", "/projects/{id:path}/members", set_members),
+        ("GET", "/projects/{id:path}", show_project),
+        ("PATCH", "/projects/{id:path}", change_project),
+        ("DELETE", "/projects/{id:path}", delete_project),
+        ("POST", "/users", create_user),
+        ("GET", "/switches", switches),
+        ("PATCH", "/switches", switches),
+        ("GET", "/faults", list_faults),
+        ("POST", "/faults", add_fault),
+        ("DELETE", "/faults", clear_faults),
+        ("GET", "/calls", calls),
+        ("DELETE", "/calls", forget_calls),
+        ("GET", "/deliveries", deliveries),
+        ("POST", "/deliveries/{key}/resend", resend),
+        ("GET", "/samples", list_samples),
+    ]
+    return [Route(path, _handler(handle), methods=[method]) for method, path, handle in table]

@@ -1,0 +1,163 @@
+"""The sandbox's server: the application, and uvicorn with a door for cutting connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import TypedDict
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.sandbox import admin
+from service.sandbox.api import rest, token_text
+from service.sandbox.core import Sandbox, SandboxOptions
+from service.sandbox.faults import answer_with
+from service.sandbox.graphql import graphql
+from service.sandbox.journal import Entry, fingerprint
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+ADMIN = "/_sandbox"
+
+
+class State(TypedDict):
+    """What every request finds in `request.state`."""
+
+    sandbox: Sandbox
+
+
+def create_sandbox(options: SandboxOptions) -> Starlette:
+    """The application. Its lifespan starts and stops deliveries and pipelines.
+
+    Give `options.port` the port it is served at: addresses in answers and hooks are made of it.
+    """
+    return application(Sandbox(options))
+
+
+def application(sandbox: Sandbox) -> Starlette:
+    """The HTTP face of a sandbox that is there already."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        yield {"sandbox": sandbox}
+        await sandbox.close()
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    routes = [
+        Route("/-/health", health),
+        Route("/api/graphql", graphql, methods=["POST"]),
+        Route("/api/v4/{rest:path}", rest, methods=METHODS),
+        Mount(ADMIN, routes=admin.routes()),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.add_middleware(Watch, sandbox=sandbox)
+    return app
+
+
+class Watch:
+    """Journals each request and lets faults strike. The admin's own calls pass untouched."""
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
+        self.app = app
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        body = await Request(scope, receive).body()
+        entry = self._entry(scope, body)
+        scope["state"]["violations"] = entry.violations
+        target = entry.path + (f"?{entry.query}" if entry.query else "")
+        fault = self.sandbox.faults.strike(entry.method, target)
+        held: list[Message] = []
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+            held.append(message)
+
+        if fault is None:
+            await self.app(scope, replay, watched)
+        else:
+            entry.fault = fault.kind
+            entry.status = await answer_with(fault, self.app, scope, replay, send)
+        entry.ms = round((time.perf_counter() - started) * 1000, 2)
+        # Before the answer leaves: whoever has it finds the journal complete.
+        self.sandbox.journal.add(entry)
+        for message in held:
+            await send(message)
+
+    def _entry(self, scope: Scope, body: bytes) -> Entry:
+        request = Request(scope)
+        token = token_text(request.headers)
+        known = self.sandbox.forge.tokens.get(token or "")
+        return Entry(
+            self.sandbox.journal.next(),
+            time.time(),
+            scope["method"],
+            scope["raw_path"].decode("ascii", "replace"),
+            scope["query_string"].decode("ascii", "replace"),
+            user=known.user.username if known else None,
+            token_sha256=fingerprint(token),
+            body=None if scope["method"] in ("GET", "HEAD") else _readable(body),
+        )
+
+
+def _readable(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body.decode("utf-8", "replace")
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, whose requests can close their connection without an answer."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {"sandbox.close": self._cut}  # type: ignore[dict-item]
+
+    async def _cut(self) -> None:
+        while self.transport.get_write_buffer_size():
+            await asyncio.sleep(0.001)
+        self.transport.abort()
+        # The loss is told to uvicorn in a callback; let it run before the request ends.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def listen(options: SandboxOptions) -> tuple[socket.socket, SandboxOptions]:
+    """Binds the address; with port 0 the options come back with the port that was free."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((options.host, options.port))
+    return sock, msgspec.structs.replace(options, port=sock.getsockname()[1])
+
+
+def server_for(sandbox: Sandbox) -> uvicorn.Server:
+    """A server for `serve(sockets=[…])`, with quiet logs."""
+    config = uvicorn.Config(
+        application(sandbox),
+        http=Protocol,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    return uvicorn.Server(config)
