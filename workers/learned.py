@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import sqrt
 from typing import Any, Literal, cast
 
@@ -152,15 +152,20 @@ class LearnedStore:
         *,
         package_manager: str | None = None,
         also: Iterable[str] = (),
+        accept: Callable[[LearnedPipeline], bool] = lambda _: True,
     ) -> LearnedPipeline | None:
         """The proven record to start from: same package manager first, then the highest
-        confidence, then the nearest features. `also` names records found similar elsewhere."""
+        confidence, then the nearest features.
+
+        `also` names records found similar elsewhere; `accept` may turn records down.
+        """
         stack = self._redis.zrevrange(_stack_key(language, framework), 0, CONSIDERED - 1)
         ids = _texts(stack)
         found = [
             record
             for record in self._load(dict.fromkeys([*ids, *also]))
             if record.proven and (record.language, record.framework) == (language, framework)
+            if accept(record)
         ]
         if package_manager is not None:
             same = [record for record in found if record.package_manager == package_manager]

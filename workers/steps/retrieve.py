@@ -1,0 +1,202 @@
+"""Where a plan starts: what was learned for the stack, else a template, else the built-in one.
+
+Redis and the template files decide; Chroma only names candidates, by id. An id that they do not
+know, or that is of another stack, is passed over, so nobody can put a pipeline into a project by
+writing to Chroma, and without Chroma the same is found, a little less well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import msgspec
+
+from workers.clients.chroma import NONE, Index, Item
+from workers.detect.analysis import Analysis
+from workers.errors import Retryable
+from workers.learned import LearnedPipeline, LearnedStore
+from workers.pipeline.templates import Quality, Template, Templates
+from workers.steps.features import features
+
+SIMILAR = 8
+TEMPLATES_MAX = 10_000
+
+T = TypeVar("T")
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan starts from. `id` is the learned record's, else the template's.
+
+    `confidence` (0 to 1) is the learned record's; None where nothing was counted. `degraded` says
+    what Chroma could not tell; None when all went well.
+    """
+
+    source: Literal["learned", "template", "language_template", "builtin"]
+    id: str
+    confidence: float | None
+    template: Template
+    choices: dict[str, str]
+    degraded: str | None
+
+
+class _Guide:
+    """Chroma as far as it answers: after the first failure it is not asked again in this run."""
+
+    def __init__(self, index: Index | None) -> None:
+        self._index = index
+        self.degraded = None if index else "Chroma is not in use"
+
+    def ask(self, question: Callable[[Index], list[T]]) -> list[T]:
+        if self._index is None:
+            return []
+        try:
+            return question(self._index)
+        except Retryable as error:
+            self._index, self.degraded = None, str(error)
+            return []
+
+
+def retrieve(
+    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates
+) -> Reference:
+    """The reference for a repository, in this order: learned for language and framework, template
+    for language and framework, template for the language, built-in."""
+    guide = _Guide(index)
+    record = _learned(analysis, learned, guide, templates)
+    if record is not None:
+        template = templates.get(record.template)
+        assert template is not None  # _learned accepts no other
+        return Reference(
+            source="learned",
+            id=record.id,
+            confidence=record.confidence,
+            template=template,
+            choices=dict(record.choices),
+            degraded=guide.degraded,
+        )
+    return _template(analysis, guide, templates)
+
+
+def _learned(
+    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates
+) -> LearnedPipeline | None:
+    if analysis.language is None:
+        return None
+    words = features(analysis)
+    where = _stack(analysis.language, analysis.framework)
+    similar = guide.ask(lambda i: i.nearest("successful_pipelines", words, where, SIMILAR))
+    return learned.best(
+        analysis.language,
+        analysis.framework,
+        words,
+        package_manager=analysis.package_manager,
+        also=[hit.id for hit in similar],
+        accept=lambda record: templates.get(record.template) is not None,
+    )
+
+
+def _template(analysis: Analysis, guide: _Guide, templates: Templates) -> Reference:
+    template, source = templates.best(analysis.language, analysis.framework)
+    degraded = guide.degraded
+    if source != "builtin" and not degraded:
+        where = _stack(template.language, template.framework)
+        hits = guide.ask(lambda index: index.find("pipeline_templates", where))
+        found = [templates.get(hit.id) for hit in hits]
+        same = [t for t in found if t and (t.language, t.framework) == _pair(template)]
+        template = same[0] if same else template
+        degraded = guide.degraded or (None if same else _out_of_step(template))
+    return _of_template(template, source, degraded)
+
+
+def fallback(reference: Reference, analysis: Analysis, templates: Templates) -> Reference | None:
+    """The next one after a reference whose plan was refused; None after the built-in one."""
+    after: dict[str, tuple[str | None, str | None]] = {
+        "learned": (analysis.language, analysis.framework),
+        "template": (analysis.language, None),
+        "language_template": (None, None),
+    }
+    if reference.source not in after:
+        return None
+    return _of_template(*templates.best(*after[reference.source]), reference.degraded)
+
+
+def sync_templates(index: Index, templates: Templates) -> int:
+    """Bring Chroma's `pipeline_templates` in step with the files; how many there are.
+
+    Several workers may do this at once. Raises Retryable.
+    """
+    items = [_template_item(template) for template in templates.all()]
+    here = {item.id for item in items}
+    there = [hit.id for hit in index.find("pipeline_templates", {}, TEMPLATES_MAX)]
+    index.upsert("pipeline_templates", items)
+    index.delete("pipeline_templates", [id for id in there if id not in here])
+    return len(items)
+
+
+def rebuild(index: Index, learned: LearnedStore, templates: Templates) -> tuple[int, int]:
+    """Make both collections again from Redis and the files; how many entries each has (learned,
+    templates). Raises Retryable."""
+    behind = learned.unindexed(limit=TEMPLATES_MAX)
+    items = (learned_item(record) for record in learned if record.successes)
+    pipelines = index.rebuild("successful_pipelines", items)
+    learned.indexed(behind)
+    files = index.rebuild("pipeline_templates", map(_template_item, templates.all()))
+    return pipelines, files
+
+
+def learned_item(record: LearnedPipeline) -> Item:
+    """A learned record as Chroma gets it: the plan, and opaque ids of where it comes from."""
+    plan = {
+        "template": record.template,
+        "template_version": record.template_version,
+        "choices": dict(record.choices),
+    }
+    return Item(
+        id=record.id,
+        features=record.features,
+        metadata=_stack(record.language, record.framework)
+        | {
+            "package_manager": record.package_manager or NONE,
+            "template": record.template,
+            "plan_digest": record.plan_digest,
+            "run": record.provenance.run,
+            "project_id": str(record.provenance.project_id),
+            "pipeline": str(record.provenance.pipeline),
+        },
+        document=msgspec.json.encode(plan, order="deterministic").decode(),
+    )
+
+
+def _template_item(template: Template) -> Item:
+    named = {"language": template.language, "framework": template.framework}
+    words = (f"{kind}:{name}" for kind, name in named.items() if name)
+    return Item(
+        id=template.id,
+        features=(*words, f"ecosystem:{template.ecosystem}"),
+        metadata=_stack(template.language, template.framework) | {"version": template.version},
+        document=template.summary,
+    )
+
+
+def _of_template(template: Template, source: Quality, degraded: str | None) -> Reference:
+    return Reference(
+        source=source,
+        id=template.id,
+        confidence=None,
+        template=template,
+        choices={},
+        degraded=degraded,
+    )
+
+
+def _stack(language: str | None, framework: str | None) -> dict[str, str]:
+    return {"language": language or NONE, "framework": framework or NONE}
+
+
+def _pair(template: Template) -> tuple[str | None, str | None]:
+    return template.language, template.framework
+
+
+def _out_of_step(template: Template) -> str:
+    return f"Chroma has no template {template.id}; `devops-backend templates sync` puts it there"
