@@ -18,24 +18,18 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import sqrt
 from typing import Any, Literal, cast
 
 import msgspec
 from redis import Redis
 
+from workers.confidence import lower_bound, weight
 from workers.errors import NotFound, Rejected
 from workers.scripts import Call, script
 
 PREFIX = "dob:learned:"
 ALL = f"{PREFIX}all"
 UNINDEXED = f"{PREFIX}unindexed"
-HALF_LIFE_S = 90 * 86400.0
-"""After this long an outcome counts half: base images, registries and tools have moved on."""
-EPOCH_S = 1_750_000_000.0
-"""Weights are counted from here; any fixed time does, since only their ratio to now is used."""
-Z_95 = 1.959964
-"""The normal distribution's quantile for a two-sided interval of 95 per cent."""
 CONSIDERED = 64
 """Records of a stack that are compared: those with the most recent successes."""
 TIE = 0.05
@@ -111,20 +105,6 @@ def record_id(
     return f"{_slug(language)}-{_slug(framework or 'none')}-{digest}"
 
 
-def lower_bound(successes: float, failures: float) -> float:
-    """Lower end of Wilson's 95 % score interval for the share of successes, 0 to 1.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22
-    (1927). Counts may be fractions: outcomes weigh less as they age. 0 without any.
-    """
-    total = successes + failures
-    if total <= 0:
-        return 0.0
-    share, z2 = successes / total, Z_95 * Z_95
-    spread = Z_95 * sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    return max(0.0, (share + z2 / (2 * total) - spread) / (1 + z2 / total))
-
-
 class LearnedStore:
     """The records in Redis. Every write is one script: atomic, and harmless when sent twice."""
 
@@ -139,8 +119,8 @@ class LearnedStore:
         Each pipeline counts once. A newer verdict about it replaces the older one, as after a
         retry; the same one again, or an older one, changes nothing.
         """
-        at = time.time() if at is None else at
-        args = (record.id, _core_json(record), str(pipeline), outcome, repr(at), repr(_weight(at)))
+        at = time.time() if at is None else min(at, time.time())
+        args = (record.id, _core_json(record), str(pipeline), outcome, repr(at), repr(weight(at)))
         call = Call(script("learned_outcome"), self._keys(record), args)
         return _text(call.run(self._redis)) == "recorded"
 
@@ -259,7 +239,7 @@ def _record(row: Mapping[Any, Any]) -> LearnedPipeline:
     fields = {_text(key): value for key, value in row.items()}
     successes, failures = int(fields.get("succeeded", 0)), int(fields.get("failed", 0))
     weights = [max(0.0, float(fields.get(f"{o}_weight", 0))) for o in ("succeeded", "failed")]
-    now = _weight(time.time())
+    now = weight(time.time())
     return msgspec.structs.replace(
         msgspec.json.decode(fields["json"], type=LearnedPipeline),
         created_at=float(fields["created_at"]),
@@ -285,15 +265,6 @@ def _core_json(record: LearnedPipeline) -> bytes:
             proven=False,
         )
     )
-
-
-def _weight(at: float) -> float:
-    """What an outcome of that time counts, in a scale that only grows.
-
-    Forward decay (Cormode et al., "Forward Decay", ICDE 2009): sums of weights never need
-    rewriting as time passes; divided by the weight of now they are the decayed counts.
-    """
-    return float(2.0 ** ((at - EPOCH_S) / HALF_LIFE_S))
 
 
 def _overlap(wanted: frozenset[str], features: Iterable[str]) -> float:
