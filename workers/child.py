@@ -46,7 +46,11 @@ class Child:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises Misconfigured with the end of its log."""
+        """Start and wait until it answers; again, where it has died.
+
+        Raises Misconfigured with the end of its log.
+        """
+        self._end()
         self._starter = os.getpid()
         self._take_folder()
         try:
@@ -58,6 +62,21 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, then make it; harmless when it is not running, or in a forked copy."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _end(self) -> None:
         if self._starter != os.getpid():
             return
         if self._process is not None:
@@ -71,18 +90,6 @@ class Child:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _command(self) -> list[str]:
         raise NotImplementedError

@@ -42,24 +42,36 @@ class EmbeddedRedis(Child):
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir / "redis")
         self._short: str | None = None
-        self._socket = str(self.folder / "redis.sock")
+        self._socket = str(self._place)
 
     @property
     def url(self) -> str:
         """`unix://…`, as `redis.Redis.from_url` takes it."""
-        return f"unix://{quote(self._socket)}?db=0"
+        return _redis_url(self._socket)
 
     def start(self) -> None:
-        if len(os.fsencode(self._socket)) > SOCKET_PATH_MAX:
+        if self._short is None and len(os.fsencode(self._socket)) > SOCKET_PATH_MAX:
             self._short = tempfile.mkdtemp(prefix="dob-")
             self._socket = str(Path(self._short) / "redis.sock")
+            self._leave_link(self._socket)
         super().start()
 
     def stop(self) -> None:
         super().stop()
         if self._short is not None:
             shutil.rmtree(self._short, ignore_errors=True)
-            self._short, self._socket = None, str(self.folder / "redis.sock")
+            self._short, self._socket = None, str(self._place)
+            self._place.unlink(missing_ok=True)
+
+    @property
+    def _place(self) -> Path:
+        return self.folder / "redis.sock"
+
+    def _leave_link(self, target: str) -> None:
+        """Other processes find a socket that stands elsewhere by a link in the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._place.unlink(missing_ok=True)
+        self._place.symlink_to(target)
 
     def _command(self) -> list[str]:
         options = {
@@ -80,21 +92,7 @@ class EmbeddedRedis(Child):
         ]
 
     def _answers(self) -> bool:
-        try:
-            with redis.Redis(
-                unix_socket_path=self._socket, socket_timeout=1, retry=Retry(NoBackoff(), 0)
-            ) as client:
-                return bool(client.ping())
-        except redis.ConnectionError:  # includes BusyLoadingError: the data is still being read
-            return False
-        except redis.TimeoutError:
-            return False
-
-
-def find_running(data_dir: Path) -> str | None:
-    """The address of the Redis that another process keeps under `data_dir`, None where none is."""
-    found = EmbeddedRedis(data_dir)
-    return found.url if found._answers() else None
+        return _redis_answers(self._socket)
 
 
 class EmbeddedChroma(Child):
@@ -140,6 +138,29 @@ class EmbeddedChroma(Child):
         except httpx.TransportError:
             return False
         return answer.is_success and self.pid is not None
+
+
+def find_running(data_dir: Path) -> str | None:
+    """The address of the Redis that another process keeps under `data_dir`, None where none is."""
+    place = (data_dir / "redis" / "redis.sock").absolute()
+    path = os.readlink(place) if place.is_symlink() else str(place)
+    return _redis_url(path) if _redis_answers(path) else None
+
+
+def _redis_url(path: str) -> str:
+    return f"unix://{quote(path)}?db=0"
+
+
+def _redis_answers(path: str) -> bool:
+    try:
+        with redis.Redis(
+            unix_socket_path=path, socket_timeout=1, retry=Retry(NoBackoff(), 0)
+        ) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:  # includes BusyLoadingError: the data is still being read
+        return False
+    except redis.TimeoutError:
+        return False
 
 
 def redis_program() -> str:
