@@ -1,0 +1,162 @@
+"""`/health`: each dependency with its state and how long it took to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import httpx
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.responses import Response
+
+from service.state import Request
+from workers.settings import Settings
+
+CHECK_S = 2.0
+KEPT_S = 2.0
+"""For so long an answer is given again: whoever asks often does not make us ask often."""
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One dependency. `down` says why in `detail`, never with what the other side wrote."""
+
+    state: Literal["ok", "down", "unconfigured"]
+    latency_ms: float | None = None
+    detail: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`degraded`: something but Redis is down, and work goes on. `down`: Redis is."""
+
+    status: Literal["ok", "degraded", "down"]
+    dependencies: dict[str, Check]
+
+
+class Liveness(msgspec.Struct, frozen=True):
+    """The process answers, or can take deliveries."""
+
+    status: Literal["ok", "down"]
+
+
+class Health:
+    """Asks the dependencies, all at once."""
+
+    def __init__(self, settings: Settings, redis: Redis, http: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._http = http
+        self._lock = asyncio.Lock()
+        self._kept: tuple[float, Report] | None = None
+
+    async def report(self) -> Report:
+        """The state of everything, at most two seconds old."""
+        async with self._lock:
+            if self._kept is None or time.monotonic() - self._kept[0] > KEPT_S:
+                self._kept = time.monotonic(), await self._ask()
+            return self._kept[1]
+
+    async def redis_answers(self) -> Check:
+        """Whether Redis answers."""
+        return await _timed(self._ping)
+
+    async def _ask(self) -> Report:
+        checks = {
+            "redis": self._ping, "chroma": self._chroma,
+            "ollama": self._ollama, "gitlab": self._gitlab,
+        }  # fmt: skip
+        answers = await asyncio.gather(*(_timed(check) for check in checks.values()))
+        found = dict(zip(checks, answers, strict=True))
+        down = [name for name, check in found.items() if check.state == "down"]
+        return Report("down" if "redis" in down else "degraded" if down else "ok", found)
+
+    async def _ping(self) -> str | None:
+        await self._redis.ping()
+        return "ok"
+
+    async def _chroma(self) -> str | None:
+        url = self._settings.chroma_url
+        if url is None:
+            return None
+        await self._get(f"{url}/api/v2/heartbeat")
+        return "ok"
+
+    async def _ollama(self) -> str | None:
+        model = self._settings.ollama_model
+        if not model:
+            return None
+        answer = await self._get(f"{self._settings.ollama_host}/api/tags")
+        tags = msgspec.json.decode(answer.content, type=_Tags)
+        names = {name for tag in tags.models for name in (tag.name, tag.name.partition(":")[0])}
+        return "ok" if model in names else f"the model {model} is not there: ollama pull {model}"
+
+    async def _gitlab(self) -> str | None:
+        token = self._settings.gitlab_token
+        if token is None:
+            return None
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+        await self._get(f"{self._settings.gitlab_url}/api/v4/version", headers)
+        return "ok"
+
+    async def _get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        answer = await self._http.get(url, headers=headers)
+        if not answer.is_success:
+            raise _Unwell(f"it answered {answer.status_code}")
+        return answer
+
+
+class _Tag(msgspec.Struct):
+    name: str = ""
+
+
+class _Tags(msgspec.Struct):
+    models: list[_Tag] = []
+
+
+class _Unwell(Exception):
+    pass
+
+
+async def _timed(check: Callable[[], Awaitable[str | None]]) -> Check:
+    """`check` gives "ok", what is wrong, or None where there is nothing to check."""
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(CHECK_S):
+            said = await check()
+    except _Unwell as error:
+        return Check("down", _since(began), str(error))
+    except TimeoutError:
+        return Check("down", _since(began), "it did not answer in time")
+    except (RedisError, httpx.HTTPError, httpx.InvalidURL, OSError, msgspec.MsgspecError) as error:
+        return Check("down", _since(began), type(error).__name__)
+    if said is None:
+        return Check("unconfigured")
+    return Check("ok" if said == "ok" else "down", _since(began), None if said == "ok" else said)
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)
+
+
+async def health(request: Request) -> Response:
+    """Every dependency; 503 where Redis is gone, since then nothing is taken in."""
+    report = await request.state["health"].report()
+    return _json(report, 503 if report.status == "down" else 200)
+
+
+async def live(_: Request) -> Response:
+    """The process answers."""
+    return _json(Liveness("ok"))
+
+
+async def ready(request: Request) -> Response:
+    """Deliveries can be stored."""
+    up = (await request.state["health"].redis_answers()).state == "ok"
+    return _json(Liveness("ok" if up else "down"), 200 if up else 503)
+
+
+def _json(value: msgspec.Struct, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

@@ -1,0 +1,76 @@
+"""Guessing is slowed: wrong credentials are counted in Redis by address, for a minute.
+
+An address behind which many sit is one address: deliveries with a right secret are therefore
+never locked out, only wrong ones get 429 instead of 401.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.state import Request
+from workers.ledger import key
+
+log = structlog.get_logger(__name__)
+
+WINDOW_S = 60
+LIMIT = 10
+"""Wrong credentials in a window. A person who mistypes needs fewer, a program is not stopped by
+more: it faces 2^256 tokens."""
+
+Door = Literal["hook", "api", "gitlab"]
+
+
+async def failed(request: Request, door: Door) -> int:
+    """Count a wrong credential; seconds to wait where that was one too many, else 0."""
+    name = _name(request, door)
+    log.warning("wrong credentials", door=door, address=address(request))
+    try:
+        pipe = request.state["redis"].pipeline(transaction=True)
+        pipe.incr(name)
+        pipe.expire(name, WINDOW_S, nx=True)
+        count = (await pipe.execute())[0]
+    except RedisError:  # whoever is refused is refused, counted or not
+        return 0
+    return WINDOW_S if int(count) > LIMIT else 0
+
+
+async def locked(request: Request, door: Door) -> int:
+    """Seconds that this address has to wait before it may try again; 0 where it may now."""
+    name = _name(request, door)
+    pipe = request.state["redis"].pipeline(transaction=False)
+    pipe.get(name)
+    pipe.ttl(name)
+    count, left = await pipe.execute()
+    return max(1, int(left)) if int(count or 0) >= LIMIT else 0
+
+
+def address(request: Request) -> str:
+    """The caller's address; of IPv6 the /64 that one subscriber has."""
+    host = request.client.host if request.client else "local"
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host[:64]
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((ip, 64), strict=False).network_address)
+    return str(ip)
+
+
+def is_loopback(request: Request) -> bool:
+    """Whether the caller is on this machine, and no proxy spoke for somebody else."""
+    if request.headers.get("x-forwarded-for") or request.headers.get("forwarded"):
+        return False
+    host = address(request)
+    try:
+        return host == "local" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(request: Request, door: Door) -> str:
+    return key("lockout", door, address(request))

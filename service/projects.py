@@ -1,0 +1,132 @@
+"""`/api/v1/projects/{id}`: which project is meant, and why nothing happened to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from service.gitlab_access import checked_path, look_up
+from service.problems import Problem
+from service.state import Request, Stores
+from workers.errors import NotFound
+from workers.events import MAX_ID
+from workers.runs import Project, Run, State, public
+
+NEXT_STEPS = {
+    State.WAITING_FOR_PUSH: "push a first commit; the run goes on by itself",
+    State.QUEUED: "nothing: a worker takes it; if it stays here, no worker runs",
+    State.AWAITING_PIPELINE: "nothing: GitLab's pipeline event settles it",
+    State.FAILED: "look at the pipeline in GitLab, or re-trigger with force",
+    State.ERROR: "mend the cause, then re-trigger",
+    State.UNCONFIRMED: "look whether a runner takes the pipeline's jobs; a later event settles it",
+}
+
+
+class LastEvent(msgspec.Struct, frozen=True):
+    """The newest delivery about a project. `at` is unix milliseconds."""
+
+    kind: str
+    at: int
+    delivery: str
+
+
+class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something happened to a project, or nothing."""
+
+    id: int
+    path: str = ""
+    url: str = ""
+    last_event: LastEvent | None = None
+    decision: str | None = None
+    reason: str | None = None
+    next_step: str | None = None
+    run: dict[str, Any] | None = None
+    hook: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    """What else is kept of it."""
+
+
+def checked(text: str) -> str:
+    """A project's id or path as written in an address. Raises Rejected, Problem 404."""
+    if text.isascii() and text.isdigit():
+        if not 0 < int(text[:20]) < MAX_ID or len(text) > 16:
+            raise Problem(404, "there is no such project")
+        return text
+    return checked_path(text)
+
+
+async def named(request: Request) -> Project:
+    """The project of the route's `{id}`: from the ledger by its id, else from GitLab.
+
+    Raises what `look_up` does, and NotFound.
+    """
+    text = checked(request.path_params["id"])
+    if text.isdigit():
+        known = await run_in_threadpool(request.state["stores"].ledger.project, int(text))
+        if known:
+            return Project(int(text), known.get("path", ""), known.get("url", ""))
+    settings = request.state["settings"]
+    asked: int | str = int(text) if text.isdigit() else text
+    if settings.gitlab_token is None:
+        raise NotFound("the ledger knows no such project; name it by its id", 404)
+    found = await look_up(request.state["http"], settings, asked, settings.gitlab_token)
+    return found.project
+
+
+async def one(request: Request) -> Response:
+    """Last event, decision, reason and next step."""
+    project = await named(request)
+    status = await run_in_threadpool(status_of, request.state["stores"], project)
+    return Response(msgspec.json.encode(status), media_type="application/json")
+
+
+def status_of(stores: Stores, project: Project) -> ProjectStatus:
+    """What is known of a project. Raises NotFound where nothing is."""
+    facts = stores.ledger.project(project.id)
+    if not facts:
+        raise NotFound(
+            f"no delivery ever named project {project.id}: is its hook, or the system hook, there?",
+            404,
+        )
+    last = facts.get("last_delivery")
+    delivery = stores.ledger.delivery(last) if last else None
+    run = stores.runs.find(facts.get("active") or facts.get("run") or "")
+    reason = (run.reason if run else None) or (delivery.reason if delivery else None)
+    return ProjectStatus(
+        id=project.id,
+        path=facts.get("path", project.path),
+        url=facts.get("url", project.url),
+        last_event=_last_event(facts),
+        decision=_decision(facts, run) or (delivery.verdict if delivery else None),
+        reason=facts.get("reason") or reason or None,
+        next_step=_next_step(facts, run),
+        run=public(run, contents=False) if run else None,
+        hook={k.removeprefix("hook_"): v for k, v in facts.items() if k.startswith("hook")},
+        facts={k: v for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")},
+    )
+
+
+SHOWN = frozenset(
+    {"path", "url", "last_event", "last_event_at", "last_delivery", "decision", "reason",
+     "next_step", "run", "active"}
+)  # fmt: skip
+
+
+def _last_event(facts: dict[str, str]) -> LastEvent | None:
+    if "last_event" not in facts:
+        return None
+    at = int(facts.get("last_event_at", "0"))
+    return LastEvent(facts["last_event"], at, facts.get("last_delivery", ""))
+
+
+def _decision(facts: dict[str, str], run: Run | None) -> str | None:
+    return facts.get("decision") or (f"run {run.id} is {run.state}" if run else None)
+
+
+def _next_step(facts: dict[str, str], run: Run | None) -> str | None:
+    if run is None:
+        return facts.get("next_step")
+    return run.next_step or facts.get("next_step") or NEXT_STEPS.get(run.state)

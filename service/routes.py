@@ -1,0 +1,74 @@
+"""A route of the program: its endpoint, who may use it and what the API's document says of it.
+
+What guards a route and what the document says guards it are the same value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.auth import GUARDS, Access
+from service.state import Request
+
+EndpointFunction = Callable[[Request], Awaitable[Response]]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer that is no error. `body` is a type that msgspec knows."""
+
+    description: str
+    body: Any = None
+    media: str = "application/json"
+    headers: Mapping[str, str] = {}
+    """Name to description."""
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A parameter in path, query or header."""
+
+    name: str
+    where: str
+    description: str
+    kind: Any = str
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route does, for `/openapi.json`. `errors` are statuses with a problem as body."""
+
+    summary: str
+    answers: Mapping[int, Answer]
+    access: Access = Access.BEARER
+    tag: str = "API"
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    body: Any = None
+    body_media: str = "application/json"
+    errors: tuple[int, ...] = ()
+
+
+class Endpoint(Route):
+    """A guarded route. There is no way to make one that is not documented."""
+
+    def __init__(
+        self, method: str, path: str, endpoint: EndpointFunction, operation: Operation
+    ) -> None:
+        super().__init__(path, guarded(endpoint, operation.access), methods=[method])
+        self.name = endpoint.__name__
+        self.method = method
+        self.operation = operation
+
+
+def guarded(endpoint: EndpointFunction, access: Access) -> EndpointFunction:
+    """The endpoint behind the guard of its access."""
+    guard = GUARDS[access]
+
+    async def run(request: Request) -> Response:
+        refusal = await guard(request)
+        return await endpoint(request) if refusal is None else refusal
+
+    return run

@@ -1,0 +1,61 @@
+"""What the process holds while it runs: made once in `app.create_app`, read by every endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from starlette.requests import Request as StarletteRequest
+
+from workers.dry_runs import DryRuns
+from workers.learned import LearnedStore
+from workers.ledger import Ledger
+from workers.run_store import RunStore
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+    from service.auth import Keys
+    from service.health import Health
+    from service.inbox import Inbox
+    from service.metrics import Metrics
+    from service.openapi import Document
+    from service.senders import Senders
+
+
+class Stores(NamedTuple):
+    """The synchronous stores; call them through `run_in_threadpool`."""
+
+    redis: Redis
+    ledger: Ledger
+    runs: RunStore
+    learned: LearnedStore
+    dry_runs: DryRuns
+
+    @classmethod
+    def over(cls, redis: Redis) -> Stores:
+        """All stores over one client."""
+        return cls(redis, Ledger(redis), RunStore(redis), LearnedStore(redis), DryRuns(redis))
+
+
+class State(TypedDict):
+    """Starlette's lifespan state, typed."""
+
+    settings: Settings
+    stores: Stores
+    inbox: Inbox
+    redis: AsyncRedis
+    """For short commands: two seconds to answer."""
+    streams: AsyncRedis
+    """For blocking reads of progress."""
+    http: httpx.AsyncClient
+    senders: Senders
+    keys: Keys
+    metrics: Metrics
+    health: Health
+    document: Document
+
+
+Request = StarletteRequest[State]

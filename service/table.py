@@ -1,0 +1,172 @@
+"""Every route of the API, with what its document says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service import chat, health, metrics, openapi, pipelines, projects, runs, webhooks
+from service.auth import Access
+from service.routes import Answer, Endpoint, Operation, Parameter
+from workers.runs import Run, State
+
+RUN_ID = Parameter("id", "path", "A run's id")
+PROJECT = Parameter("id", "path", "A project's id, or its URL-encoded path")
+CURSOR = Parameter("cursor", "query", "`next` of the answer before")
+LIMIT = Parameter("limit", "query", "How many, 1 to 200; 50 where not said", int)
+OF_PROJECT = Parameter("project", "query", "Only of this project: its id or path")
+PREFER = Parameter("Prefer", "header", "`wait=N`: answer when the commit exists, N at most 120 s")
+LOCATION = {"Location": "Where the run is"}
+
+
+def routes() -> list[Endpoint]:
+    """The whole API."""
+    return [*_hooks(), *_pipeline(), *_runs(), *_projects(), *_records(), *_operations()]
+
+
+def _hooks() -> list[Endpoint]:
+    return [
+        Endpoint("POST", "/webhooks/gitlab", webhooks.receive, Operation(
+            summary="Take in one delivery of a system, group or project webhook",
+            access=Access.HOOK, tag="Webhooks", body=dict[str, Any],
+            parameters=(
+                Parameter("X-Gitlab-Token", "header", "The secret, unless the delivery is signed"),
+                Parameter("webhook-id", "header", "The delivery's own key; equal when sent again"),
+                Parameter("webhook-timestamp", "header", "Unix seconds; signed", int),
+                Parameter("webhook-signature", "header", "List of `v1,<base64>`"),
+                Parameter("Idempotency-Key", "header", "As webhook-id, from GitLab before 19.0"),
+            ),
+            answers={
+                202: Answer("Stored", webhooks.Accepted),
+                200: Answer("Known, or no work", webhooks.Duplicate | webhooks.Ignored),
+            },
+        )),
+    ]  # fmt: skip
+
+
+def _pipeline() -> list[Endpoint]:
+    return [
+        Endpoint("POST", "/api/v1/pipeline/workflow", pipelines.workflow, Operation(
+            summary="Give a project a pipeline", access=Access.CALLER, tag="Pipelines",
+            description="Without a bearer token, gitlab_token has to prove Developer rights.",
+            body=pipelines.Workflow, parameters=(PREFER,),
+            answers={
+                202: Answer("The run", Run, headers=LOCATION),
+                200: Answer("The run, with its commit", Run, headers=LOCATION),
+            },
+            errors=(403, 404, 409, 415, 422, 500),
+        )),
+        Endpoint("POST", "/api/v1/projects/{id:path}/retrigger", pipelines.retrigger, Operation(
+            summary="Run again for a project", tag="Pipelines", body=pipelines.Retrigger,
+            parameters=(PROJECT, PREFER),
+            answers={
+                202: Answer("The run", Run, headers=LOCATION),
+                200: Answer("The run, with its commit", Run, headers=LOCATION),
+            },
+            errors=(403, 404, 409, 415, 422, 500),
+        )),
+        Endpoint("POST", "/api/v1/pipeline/analyze", pipelines.analyze, Operation(
+            summary="What a project is, with the evidence; nothing is written", tag="Dry runs",
+            body=pipelines.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
+            answers={200: Answer("The analysis", dict[str, Any])},
+        )),
+        Endpoint("POST", "/api/v1/pipeline/generate", pipelines.generate, Operation(
+            summary="The files a run would commit; nothing is written", tag="Dry runs",
+            body=pipelines.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
+            answers={200: Answer("Analysis, reference and files", dict[str, Any])},
+        )),
+        Endpoint("POST", "/api/v1/pipeline/validate", pipelines.validate, Operation(
+            summary="What is wrong with a .gitlab-ci.yml", tag="Dry runs",
+            body=pipelines.Validate, errors=(415, 422, 500, 504),
+            answers={200: Answer("Errors and warnings", dict[str, Any])},
+        )),
+    ]  # fmt: skip
+
+
+def _runs() -> list[Endpoint]:
+    return [
+        Endpoint("GET", "/api/v1/runs", runs.list_runs, Operation(
+            summary="Runs, newest first, without the files' text", tag="Runs",
+            parameters=(OF_PROJECT, Parameter("state", "query", "Only in this state", State),
+                        CURSOR, LIMIT),
+            answers={200: Answer("Runs", runs.RunPage)}, errors=(404, 422),
+        )),
+        Endpoint("GET", "/api/v1/runs/{id}", runs.one_run, Operation(
+            summary="One run", tag="Runs", parameters=(RUN_ID,),
+            answers={200: Answer("The run", Run)}, errors=(404,),
+        )),
+        Endpoint("GET", "/api/v1/runs/{id}/events", runs.run_events, Operation(
+            summary="A run's progress as server-sent events", tag="Runs",
+            description="Events `progress` (state, message, at), then `end` (the run).",
+            parameters=(RUN_ID, Parameter("Last-Event-ID", "header", "Go on after this event")),
+            answers={200: Answer("Ends with the run", str, "text/event-stream")}, errors=(404,),
+        )),
+    ]  # fmt: skip
+
+
+def _projects() -> list[Endpoint]:
+    return [
+        Endpoint("GET", "/api/v1/projects/{id:path}", projects.one, Operation(
+            summary="Why something happened to a project, or nothing", tag="Projects",
+            parameters=(PROJECT,), answers={200: Answer("The project", projects.ProjectStatus)},
+            errors=(404, 422),
+        )),
+    ]  # fmt: skip
+
+
+def _records() -> list[Endpoint]:
+    return [
+        Endpoint("GET", "/api/v1/learned", runs.list_learned, Operation(
+            summary="What has been learned", tag="Learned",
+            parameters=(Parameter("language", "query", "Only of this language"), CURSOR, LIMIT),
+            answers={200: Answer("Learned pipelines", runs.LearnedPage)}, errors=(422,),
+        )),
+        Endpoint("DELETE", "/api/v1/learned/{id}", runs.forget_learned, Operation(
+            summary="Forget a learned pipeline", tag="Learned",
+            parameters=(Parameter("id", "path", "A learned pipeline's id"),),
+            answers={204: Answer("Forgotten")}, errors=(404,),
+        )),
+        Endpoint("GET", "/api/v1/deliveries", runs.list_deliveries, Operation(
+            summary="The ledger of deliveries, newest first", tag="Deliveries",
+            parameters=(OF_PROJECT, CURSOR, LIMIT),
+            answers={200: Answer("Deliveries", runs.DeliveryPage)}, errors=(404, 422),
+        )),
+        Endpoint("POST", "/api/v1/deliveries/{id}/replay", runs.replay, Operation(
+            summary="Carry a delivery out again", tag="Deliveries",
+            parameters=(Parameter("id", "path", "A delivery's id"),),
+            answers={202: Answer("It will be", runs.Replayed)}, errors=(404,),
+        )),
+        Endpoint("POST", "/api/v1/chat", chat.chat, Operation(
+            summary="Ask about runs and learned pipelines", tag="Chat", body=chat.Chat,
+            description="Server-sent events `text` and `end`; one JSON with Accept: "
+            "application/json.",
+            answers={200: Answer("The answer", chat.Reply)},
+            errors=(404, 415, 422),
+        )),
+    ]  # fmt: skip
+
+
+def _operations() -> list[Endpoint]:
+    return [
+        Endpoint("GET", "/health", health.health, Operation(
+            summary="Each dependency, its state and latency", access=Access.OPEN, tag="Health",
+            answers={200: Answer("Up, or degraded", health.Report),
+                     503: Answer("Redis is gone", health.Report)},
+        )),
+        Endpoint("GET", "/health/live", health.live, Operation(
+            summary="The process answers", access=Access.OPEN, tag="Health",
+            answers={200: Answer("It does", health.Liveness)},
+        )),
+        Endpoint("GET", "/health/ready", health.ready, Operation(
+            summary="Deliveries can be stored", access=Access.OPEN, tag="Health",
+            answers={200: Answer("They can", health.Liveness),
+                     503: Answer("Redis is gone", health.Liveness)},
+        )),
+        Endpoint("GET", "/metrics", metrics.metrics, Operation(
+            summary="Figures for Prometheus", access=Access.LOCAL, tag="Health",
+            answers={200: Answer("Text format", str, "text/plain")},
+        )),
+        Endpoint("GET", "/openapi.json", openapi.openapi, Operation(
+            summary="This document", access=Access.OPEN, tag="Health",
+            answers={200: Answer("OpenAPI 3.1", dict[str, Any])},
+        )),
+    ]  # fmt: skip
