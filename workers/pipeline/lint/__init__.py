@@ -1,0 +1,113 @@
+"""Judges any `.gitlab-ci.yml` offline: YAML, GitLab's schema, and what the schema cannot say.
+
+    report = check(text)
+    report.valid, report.errors, report.warnings
+
+An error is what GitLab would refuse, a warning what it would accept and the author would want to
+know. What only another file can tell (an `include`) is never an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, variables
+from workers.pipeline.lint.document import (
+    MAX_NODES,
+    Map,
+    Unreadable,
+    decode,
+    documents,
+    refuse,
+)
+from workers.pipeline.lint.findings import Finding, Report, Sink
+from workers.pipeline.lint.pipeline import Pipeline
+from workers.pipeline.lint.resolve import Extended, Inputs, References, expanded_size
+
+__all__ = ["Finding", "Report", "check", "check_schema"]
+
+
+def check(text: str | bytes, *, file: str = ".gitlab-ci.yml") -> Report:
+    """Every fault of the file, sorted by line. Never raises, whatever the text is.
+
+    `file` names the file in messages about the whole of it.
+    """
+    sink = Sink()
+    try:
+        _check(text, file, sink)
+    except Unreadable as error:
+        found = error.finding
+        sink.error(found.code, found.message, found.line, found.fix)
+    return sink.report()
+
+
+def check_schema(document: str | bytes) -> Report:
+    """What GitLab's schema alone says of the file, references and inputs filled in first."""
+    sink = Sink()
+    try:
+        header, body = _read(document, "the file", sink)
+        if header is not None:
+            _schema(header, sink, header=True)
+        if body is not None:
+            # What the references point to is no matter of the schema.
+            _schema(_resolve(header, body, Sink())[0], sink)
+    except Unreadable as error:
+        found = error.finding
+        sink.error(found.code, found.message, found.line, found.fix)
+    return sink.report()
+
+
+def _check(text: str | bytes, file: str, sink: Sink) -> None:
+    header, body = _read(text, file, sink)
+    if header is not None:
+        _schema(header, sink, header=True)
+    if body is None:
+        return
+    resolved, partial = _resolve(header, body, sink)
+    _schema(resolved, sink)
+    pipeline = Pipeline(resolved, partial, sink)
+    for part in (top, jobs, rules, graph, variables):
+        part.check(pipeline)
+
+
+def _read(text: str | bytes, file: str, sink: Sink) -> tuple[Map | None, Map | None]:
+    """The header (`spec:` above `---`), if there is one, and the configuration."""
+    found = documents(decode(text, sink), sink)
+    while len(found) > 1 and found[0] is None:
+        found.pop(0)
+    if not found or found == [None]:
+        raise refuse("empty", f"{file} is empty", 1, "add a job with a `script:`")
+    if len(found) > 2:
+        raise refuse("documents", "there are more than two documents", 1, "remove the `---` lines")
+    if not all(isinstance(document, Map) for document in found):
+        raise refuse("not-a-mapping", "the top level must be a mapping", 1, "write `job:` below it")
+    first, last = found[0], found[-1]
+    if len(found) == 1:
+        return (first, None) if set(first) == {"spec"} else (None, first)
+    if "spec" not in first:
+        message = "GitLab ignores everything below the second `---`"
+        sink.warning("documents", message, last.line, "put `spec:` in the first document")
+        return None, first
+    return first, last
+
+
+def _resolve(header: Map | None, body: Map, sink: Sink) -> tuple[Map, set[str]]:
+    if header is not None:
+        body = Inputs(header, sink).fill(body, body.line)
+    lenient = body.get("include") is not None
+    extended = Extended(body, lenient, sink)
+    resolved = References(extended.all(), lenient, sink).all()
+    if expanded_size(resolved) > 2 * MAX_NODES:
+        message = "references make the file grow beyond what GitLab reads"
+        raise refuse("too-big", message, 1, "use fewer references")
+    return resolved, extended.partial
+
+
+def _schema(body: Map, sink: Sink, *, header: bool = False) -> None:
+    compiled = schema.compiled()
+    for problem in compiled.problems(body, header=header):
+        if sink.full:
+            return
+        parent: Any = body if len(problem.path) == 1 else body[problem.path[0]]
+        known = compiled.top if len(problem.path) == 1 else compiled.job
+        explain.report(problem, sink, known, parent)

@@ -1,0 +1,80 @@
+"""What GitLab asks of the file as a whole: its keys, stages, defaults, templates and variables."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from workers.pipeline.lint import jobs
+from workers.pipeline.lint.document import Map, Seq
+from workers.pipeline.lint.findings import Sink, quoted
+from workers.pipeline.lint.pipeline import GLOBAL, Pipeline
+from workers.pipeline.lint.resolve import Opaque
+from workers.pipeline.lint.schema import flattened
+
+_DEPRECATED: Final = ("image", "services", "cache", "before_script", "after_script")
+
+
+def check(pipeline: Pipeline) -> None:
+    """Record every fault that no single job has."""
+    body, sink = pipeline.body, pipeline.sink
+    _visible(pipeline)
+    _entries(pipeline)
+    _stages(body, sink)
+    default = body.get("default")
+    if isinstance(default, Map):
+        jobs.default(default, sink)
+    jobs.cache_keys("the file", body.get("cache"), sink)
+    _options(body.get("variables"), sink)
+    _twice(body, default, sink)
+
+
+def _visible(pipeline: Pipeline) -> None:
+    if pipeline.jobs or pipeline.lenient:
+        return
+    others = [name for name in pipeline.body if name not in GLOBAL and not name.startswith(".")]
+    if not others:
+        message = "the file has no visible job"
+        fix = "add a job with a `script:`; a name that starts with a dot is a template only"
+        pipeline.sink.error("no-visible-job", message, 1, fix)
+
+
+def _entries(pipeline: Pipeline) -> None:
+    body, sink = pipeline.body, pipeline.sink
+    for name, value in body.items():
+        line = body.line_of(name)
+        if name.startswith("."):
+            if not value and not isinstance(value, Opaque) and value != 0:
+                message = f"the template {quoted(name)} is empty"
+                sink.error("empty-template", message, line, "give it a keyword, or remove it")
+        elif name not in GLOBAL and not isinstance(value, (Map, Opaque)):
+            what = "empty" if value is None else "not a mapping"
+            message = f"{quoted(name)} is taken for a job, but is {what}"
+            fix = sink.suggest(name, GLOBAL, "write its keywords below it, indented")
+            sink.error("not-a-job", message, line, fix)
+
+
+def _stages(body: Map, sink: Sink) -> None:
+    stages = flattened(body.get("stages"))
+    seen: set[str] = set()
+    for index, name in enumerate(stages if isinstance(stages, Seq) else ()):
+        if isinstance(name, str) and name in seen:
+            message = f"the stage {quoted(name)} is listed twice"
+            sink.warning("duplicate-stage", message, stages.line_of(index), "remove one of them")
+        seen.add(str(name))
+
+
+def _options(variables: Any, sink: Sink) -> None:
+    """A variable with options must have one of them as value (entry/variable.rb)."""
+    for name, value in variables.items() if isinstance(variables, Map) else ():
+        options = value.get("options") if isinstance(value, Map) else None
+        if isinstance(options, Seq) and options and value.get("value") not in options:
+            message = f"the value of the variable {quoted(name)} is none of its `options`"
+            sink.error("bad-option", message, value.line_of("options"), "set `value:` to one")
+
+
+def _twice(body: Map, default: Any, sink: Sink) -> None:
+    """A keyword may stand globally or under `default`, not in both (entry/root.rb)."""
+    for key in _DEPRECATED:
+        if body.get(key) is not None and isinstance(default, Map) and default.get(key) is not None:
+            message = f"{quoted(key)} stands both at the top and under `default`"
+            sink.error("default-twice", message, body.line_of(key), "keep the one under `default`")
