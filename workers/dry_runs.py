@@ -21,7 +21,7 @@ TTL_S = 600
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A question. `project` (numeric id or path) for analyze and generate, `content` for validate."""
+    """A question: `project` (id or path) for analyze and generate, `content` for validate."""
 
     kind: Literal["analyze", "generate", "validate"]
     project: str = ""

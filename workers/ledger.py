@@ -7,6 +7,7 @@ Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
     seen:{key}          delivery id by content or by GitLab's own key, 24 h
     project:{p}         what is known of a project; `generate_wanted`, `generate_done` …
     triggers:{p}        why the project has work, oldest first, at most 200
+    polls:{p}           runs that want a look at their pipeline
     heard:{p}           newest pipeline event by sha, and newest final one by `sha:final`
     dirty:{q}           projects with work, by the time of the last wake-up (ms)
     lease:{q}:{p}       who carries it out; lives 20 s unless renewed
@@ -248,6 +249,28 @@ class Ledger:
             and bool(self._redis.zadd(DUE, {what: again_ms}, xx=True, gt=True, ch=True))
         )
 
+    def want_poll(self, project: int, run: str) -> None:
+        """Ask the record worker to look at a run's pipeline itself."""
+        self._redis.sadd(key("polls", project), run)
+        self._redis.expire(key("polls", project), SEEN_TTL_S)
+
+    def polls(self, project: int) -> list[str]:
+        """Runs that want a look, sorted."""
+        return sorted(_str(run) for run in self._redis.smembers(key("polls", project)))
+
+    def polled(self, project: int, run: str) -> None:
+        """The look has been taken."""
+        self._redis.srem(key("polls", project), run)
+
+    def spend(self, project: int, run: str) -> int:
+        """Count a run's commit against the project's day, once; gives how many there are."""
+        budget = key("commits-today", project)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.sadd(budget, run)
+        pipe.expire(budget, 86400, nx=True)
+        pipe.scard(budget)
+        return int(pipe.execute()[-1])
+
     # -- what is known
 
     def project(self, project: int) -> dict[str, str]:
@@ -297,6 +320,12 @@ class Ledger:
             ]
             edge = f"({_str(rows[-1][0])}"
         return found[:limit]
+
+    def between(self, first: str, last: str) -> list[str]:
+        """Ids of the deliveries from one to another, both included, oldest first."""
+        if not (_is_stream_id(first) and _is_stream_id(last)):
+            return []
+        return [_str(row_id) for row_id, _ in self._redis.xrange(DELIVERIES, first, last)]
 
     def replay(self, delivery: str) -> bool:
         """Carry a delivery out again; False where it is not in the ledger."""

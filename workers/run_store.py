@@ -90,6 +90,23 @@ class RunStore:
             raise NotFound(f"there is no run {run_id[:64]}", 404)
         return _decode(cast("bytes", raw))
 
+    def say(self, run: Run, message: str) -> None:
+        """A line of progress that changes nothing."""
+        line = Progress(str(run.state), message, timestamp())
+        self._redis.xadd(
+            key("run", run.id, "progress"),
+            {"progress": _encode(line)},
+            maxlen=500,
+            approximate=True,
+        )
+
+    def find(self, run_id: str) -> Run | None:
+        """The run, or None."""
+        try:
+            return self.get(run_id)
+        except NotFound:
+            return None
+
     def page(
         self, *, project: int = 0, state: str = "", before: str = "", limit: int = 50
     ) -> list[Run]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, cast
 
 import msgspec
-
-from workers.ledger import now_ms
 
 
 class State(StrEnum):
@@ -63,11 +62,11 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Where the plan came from. `confidence` is 0 to 1."""
+    """Where the plan came from. `confidence` (0 to 1) is a learned record's, else None."""
 
     source: Literal["learned", "template", "language_template", "builtin"]
     id: str
-    confidence: float = 0.0
+    confidence: float | None = None
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -155,21 +154,27 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was written; the compare-and-swap of `RunStore.update`."""
     attempts: int = 0
     plan: dict[str, Any] | None = None
-    """What is learned from: template, version, choices, digest, features."""
-    fingerprint: str | None = None
+    """The plan whole, to learn from and to tell of when its pipeline has ended."""
     intent: str | None = None
     """Digest of what was about to be committed, written before the call."""
     committed_ms: int = 0
-    notes: dict[str, Any] = {}
-    """What the merge request text is made from again when the pipeline has ended."""
+    kept: tuple[str, ...] = ()
+    """Files that a person wrote and that were left as they are."""
+    settled_by: str | None = None
+    """`pipeline:status` of the last verdict that was taken in."""
 
     @property
     def active(self) -> bool:
         """Whether it still moves by itself."""
         return self.state not in END
 
+    @property
+    def created_ms(self) -> int:
+        """Unix ms; the id begins with the microseconds."""
+        return int(self.id[:14], 16) // 1000
 
-INTERNAL = ("version", "attempts", "plan", "fingerprint", "intent", "committed_ms", "notes")
+
+INTERNAL = ("version", "attempts", "plan", "intent", "committed_ms", "kept", "settled_by")
 
 
 def public(run: Run, *, contents: bool = True) -> dict[str, Any]:
@@ -202,7 +207,7 @@ def new_run(
     """A queued run with an id that sorts by time."""
     now = timestamp()
     return Run(
-        id=f"{now_ms():012x}{secrets.token_hex(4)}", project=project,
+        id=f"{time.time_ns() // 1000:014x}{secrets.token_hex(3)}", project=project,
         trigger=RunTrigger(kind, delivery), options=options or Options(),
         created_at=now, updated_at=now,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -173,23 +174,34 @@ class Settings(BaseSettings):
         return self.model_copy(update=changes), made
 
 
+def _make_secret(path: Path) -> str:
+    """A new secret in `path`. Raises FileExistsError where there is one meanwhile."""
+    secret = secrets.token_urlsafe(32)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret + "\n")
+        os.link(draft, path)
+    finally:
+        os.unlink(draft)
+    return secret
+
+
 def _kept_secret(path: Path) -> tuple[str, bool]:
     """The secret kept in `path`, made if absent; and whether it was made now."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        if not path.exists():
+            try:
+                return _make_secret(path), True
+            except FileExistsError:
+                # Another process of ours was faster; its secret is whole, since it was linked in.
+                return path.read_text().strip(), False
         kept = path.read_text().strip()
-        if len(kept) < 16:
-            raise Misconfigured(
-                f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one"
-            ) from None
-        return kept, False
     except OSError as error:
         raise Misconfigured(
-            f"DEVOPS_BACKEND_DATA: {path.parent} cannot be written ({error.strerror})"
+            f"DEVOPS_BACKEND_DATA: {path.parent} cannot be used ({error.strerror})"
         ) from None
-    secret = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret + "\n")
-    return secret, True
+    if len(kept) < 16:
+        raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one")
+    return kept, False

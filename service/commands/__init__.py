@@ -1,0 +1,1 @@
+"""The commands of `devops-backend`, one module per group. Heavy imports wait until they run."""

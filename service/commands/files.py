@@ -1,0 +1,121 @@
+"""`generate`, `analyze`, `validate`: the steps of a run by hand, writing nothing to GitLab."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from service.commands import output
+from workers.errors import NotFound, Rejected
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.detect.analysis import Analysis
+    from workers.preview import Subject
+
+Target = Annotated[
+    str, typer.Argument(metavar="PATH_OR_URL", help="A local folder, or a project's address.")
+]
+Ref = Annotated[str, typer.Option(help="Branch or commit of a GitLab project.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command()(analyze)
+    app.command()(generate)
+    app.command()(validate)
+
+
+def analyze(target: Target, ref: Ref = "", as_json: Json = False) -> None:
+    """Print what a repository is, with file and line for every claim."""
+    from workers import preview
+
+    analysis = preview.analysis_of(_subject(target, ref), output.note)
+    if as_json:
+        output.print_json(analysis)
+    else:
+        _print_analysis(analysis)
+
+
+def generate(
+    target: Target,
+    ref: Ref = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the files to; else they are printed.")
+    ] = None,
+    template_only: Annotated[bool, typer.Option("--template-only", help="Skip the model.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Analyse, choose, generate and validate; commits nothing."""
+    from workers import preview
+
+    subject = _subject(target, ref)
+    result = preview.generate(subject, template_only=template_only, say=output.note)
+    if out is not None:
+        for path, text in result.files.items():
+            out.mkdir(parents=True, exist_ok=True)
+            (out / path).write_text(text)
+            output.note(f"wrote {out / path}")
+    if as_json:
+        output.print_json(result.shown())
+    elif out is None:
+        for path, text in result.files.items():
+            output.console().print(f"# ---- {path}\n{text}")
+    for error in result.errors:
+        output.note(f"error: {error}")
+    raise typer.Exit(1 if result.errors else 0)
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="A GitLab CI file; - reads standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Check any GitLab CI file: schema and meaning, each finding with line, cause and fix."""
+    from workers.pipeline import lint
+    from workers.pipeline.lint.report import to_json, to_text
+
+    try:
+        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file}: {error.strerror}") from None
+    report = lint.check(text, file=str(file))
+    if as_json:
+        sys.stdout.write(to_json(report, str(file)) + "\n")
+    else:
+        sys.stdout.write(to_text(report, str(file)))
+    raise typer.Exit(0 if report.valid else 1)
+
+
+def _subject(target: str, ref: str) -> Subject:
+    """What to look at: a folder, or a project of the GitLab in the settings."""
+    from workers import preview
+    from workers.wiring import Parts
+
+    settings = Settings.load()
+    if "://" in target:
+        return preview.of_project(Parts(settings), preview.project_path(settings, target), ref)
+    if ref:
+        raise Rejected("--ref goes with a project's address; a folder is read as it is")
+    return preview.of_folder(Parts(settings), Path(target))
+
+
+def _print_analysis(analysis: Analysis) -> None:
+    shown = msgspec.to_builtins(analysis)
+    facts = (
+        "language framework package_manager version test_tool test_command build_command "
+        "entry_point port monorepo nothing_to_build confidence"
+    )
+    rows = [(name, shown[name]) for name in facts.split() if shown[name] is not None]
+    output.print_table(("fact", "value"), rows, "nothing was found")
+    for app in analysis.apps:
+        output.console().print(f"app {app.path}: {app.language or '?'} {app.framework or ''}")
+    evidence = [(e.claim, f"{e.file}:{e.line}" if e.line else e.file) for e in analysis.evidence]
+    output.console().print()
+    output.print_table(("claim", "evidence"), evidence, "no evidence")
+    for question in analysis.questions:
+        output.console().print(f"question: {question}")

@@ -1,0 +1,48 @@
+"""How commands print: results on stdout, notes on stderr, JSON where asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def console() -> Console:
+    """Stdout, for people. rich honours NO_COLOR and drops colour where it is no terminal."""
+    return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def note(message: str) -> None:
+    """A line of progress on stderr."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on stdout, keys in their own order, two spaces deep."""
+    json.dump(msgspec.to_builtins(value), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """A table, or the line `empty` where there are no rows. Texts are shown as they are."""
+    if not rows:
+        console().print(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console().print(table)
+
+
+def at(unix_ms: float) -> str:
+    """A time in the machine's own zone, to the second, with its offset."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone().isoformat(" ", "seconds")

@@ -1,0 +1,187 @@
+"""`demo`, `up`, `serve`, `work`: the programs that stay up."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+
+from workers.settings import Settings
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port; default: that of DEVOPS_BACKEND_URL.")
+]
+Processes = Annotated[int, typer.Option(min=1, max=64, help="Worker processes per queue.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command()(demo)
+    app.command()(up)
+    app.command()(serve)
+    app.command()(work)
+    app.command("_worker", hidden=True)(worker)
+    app.command("tick")(ticker)
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Stay up afterwards and print the dashboard's address.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
+) -> None:
+    """Show the whole loop on this machine: two projects are born in a GitLab sandbox.
+
+    Nothing needs to be configured and nothing is left running. What the sandbox simulates is
+    labelled as simulated.
+    """
+    from service import demo as show
+
+    raise typer.Exit(show.run(keep=keep, as_json=as_json))
+
+
+def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) -> None:
+    """Run everything on this machine against a real GitLab: receiver, workers, ticker.
+
+    Uses REDIS_URL and CHROMA_URL where set, else starts its own servers on loopback with their
+    data under DEVOPS_BACKEND_DATA.
+    """
+    from service.stack import Stack, require_gitlab
+    from workers import logs
+    from workers.supervisor import stop_on_signals
+
+    settings = Settings.load()
+    logs.configure(settings, name="up")
+    require_gitlab(settings)
+    stop = stop_on_signals()
+    with Stack(settings, host=host, port=port, workers_per_queue=processes) as stack:
+        _sync_templates(stack.settings)
+        for token in stack.made_tokens:
+            kept = settings.devops_backend_data / "api-token"
+            typer.echo(f"API token (shown once, kept in {kept}): {token}", err=True)
+        typer.echo(f"ready: {stack.url}  (GitLab: {settings.gitlab_url})", err=True)
+        stack.run(stop)
+
+
+def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
+    """Run the receiver alone: webhooks, API, dashboard."""
+    import uvicorn
+
+    from service.app import create_app
+    from service.stack import port_of
+    from workers import logs
+    from workers.supervisor import bind_to_parent
+
+    bind_to_parent()
+    settings = _with_redis(Settings.load().with_secrets()[0])
+    logs.configure(settings, name="receiver")
+    uvicorn.run(
+        create_app(settings), host=host, port=port or port_of(settings.devops_backend_url),
+        http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=10, timeout_keep_alive=30,
+    )  # fmt: skip
+
+
+def work(
+    queue: Annotated[
+        list[str] | None, typer.Option(help="generate, record; may be given twice. Default: both.")
+    ] = None,
+    processes: Processes = 1,
+    with_ticker: Annotated[
+        bool, typer.Option("--ticker/--no-ticker", help="Run a ticker as well.")
+    ] = True,
+) -> None:
+    """Run the workers alone; SIGTERM lets work at hand finish.
+
+    At least one ticker has to run somewhere: it sends due and lost work. Several do no harm.
+    """
+    import os
+
+    from service.stack import settings_environment
+    from workers import logs, queues
+    from workers.supervisor import Supervisor, stop_on_signals
+
+    wanted = list(dict.fromkeys(queue or queues.QUEUES))
+    for name in wanted:
+        if name not in queues.QUEUES:
+            raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
+    settings = _with_redis(Settings.load().with_secrets()[0])
+    logs.configure(settings, name="work")
+    commands = {
+        f"{name}-{number}": ["_worker", name]
+        for name in wanted
+        for number in range(1, processes + 1)
+    }
+    if with_ticker:
+        commands["ticker"] = ["tick"]
+    stop = stop_on_signals()
+    _sync_templates(settings)
+    with Supervisor(commands, {**os.environ, **settings_environment(settings)}) as supervisor:
+        supervisor.run(stop)
+
+
+def worker(queue: str) -> None:
+    """One worker process, started by `work` and `up`."""
+    from workers import logs
+    from workers import worker as rq_worker
+    from workers.supervisor import bind_to_parent
+
+    bind_to_parent()
+    settings = _with_redis(Settings.load())
+    logs.configure(settings, name=f"worker-{queue}")
+    raise typer.Exit(rq_worker.work(settings, queue))
+
+
+def ticker() -> None:
+    """Run a ticker alone: it sends due and lost work. `work` and `up` start their own."""
+    from workers import logs
+    from workers.ledger import Ledger
+    from workers.supervisor import bind_to_parent, stop_on_signals
+    from workers.ticker import Ticker
+    from workers.worker import connect
+
+    bind_to_parent()
+    settings = _with_redis(Settings.load())
+    logs.configure(settings, name="ticker")
+    Ticker(Ledger(connect(settings.redis_url or ""))).run(stop_on_signals())
+
+
+def _with_redis(settings: Settings) -> Settings:
+    """Settings with a Redis: the configured one, or the one that a running `up` keeps."""
+    if settings.redis_url is not None:
+        return settings
+    from workers.embedded import find_running
+    from workers.errors import Misconfigured
+
+    url = find_running(settings.devops_backend_data)
+    if url is None:
+        raise Misconfigured(
+            "REDIS_URL: should name a Redis or Valkey server (`up` starts its own instead)"
+        )
+    return settings.model_copy(update={"redis_url": url})
+
+
+def _sync_templates(settings: Settings) -> None:
+    """Load the templates into Chroma beside the start: a Chroma that is away delays nothing."""
+    import structlog
+
+    from workers.clients.chroma import Index
+    from workers.errors import Retryable
+    from workers.pipeline.templates import Templates
+    from workers.steps.retrieve import sync_templates
+
+    templates = Templates.load(settings.templates_dir)
+
+    def sync() -> None:
+        if settings.chroma_url is None:
+            return
+        try:
+            sync_templates(Index(settings.chroma_url), templates)
+        except Retryable as error:
+            structlog.get_logger(__name__).warning(
+                "templates are not in Chroma, files are used", reason=str(error)
+            )
+
+    threading.Thread(target=sync, daemon=True, name="sync-templates").start()

@@ -1,0 +1,153 @@
+"""`templates`, `learned`, `events`: what the stores hold."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.commands import output
+from service.commands.run import _with_redis
+from workers.errors import Misconfigured, NotFound
+from workers.settings import Settings
+from workers.wiring import Parts
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for name, help_text, commands in (
+        ("templates", "Check the plans under templates/; load them into Chroma.",
+         (templates_check, templates_sync)),
+        ("learned", "What has been learned.",
+         (learned_list, learned_show, learned_forget, learned_export, learned_import,
+          learned_rebuild)),
+        ("events", "The ledger of deliveries.", (events_list, events_replay)),
+    ):  # fmt: skip
+        group = typer.Typer(help=help_text, no_args_is_help=True)
+        for command in commands:
+            group.command(command.__name__.partition("_")[2])(command)
+        app.add_typer(group, name=name)
+
+
+def _parts() -> Parts:
+    return Parts(_with_redis(Settings.load()))
+
+
+def templates_check(as_json: Json = False) -> None:
+    """Load and check every template; prints them sorted."""
+    templates = Parts(Settings.load()).templates.all()
+    rows = [(t.id, t.version, t.language, t.framework or "") for t in templates]
+    if as_json:
+        names = ("id", "version", "language", "framework")
+        output.print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        output.print_table(("id", "version", "language", "framework"), rows, "no templates")
+
+
+def templates_sync() -> None:
+    """Load the templates into Chroma's collection `pipeline_templates`."""
+    from workers.steps.retrieve import sync_templates
+
+    parts = Parts(Settings.load())
+    if parts.index is None:
+        raise Misconfigured("CHROMA_URL: should name the Chroma server to load the templates into")
+    sync_templates(parts.index, parts.templates)
+    output.console().print(f"{len(parts.templates.all())} templates are in Chroma")
+
+
+def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -> None:
+    """Learned pipelines with their record, most confident first."""
+    page = _parts().learned.list(limit=limit, language=language or None)
+    if as_json:
+        output.print_json(page.records)
+        return
+    rows = [
+        (r.id, r.language, r.framework, r.template, r.successes, r.failures, f"{r.confidence:.2f}")
+        for r in page.records
+    ]
+    columns = ("id", "language", "framework", "template", "ok", "failed", "confidence")
+    output.print_table(columns, rows, "nothing has been learned yet")
+
+
+def learned_show(id: str) -> None:
+    """One learned pipeline, whole, as JSON."""
+    output.print_json(_parts().learned.show(id))
+
+
+def learned_forget(id: str) -> None:
+    """Forget a learned pipeline, in Redis and in Chroma."""
+    parts = _parts()
+    parts.learned.show(id)
+    parts.learned.forget(id)
+    if parts.index is not None:
+        parts.index.delete("successful_pipelines", [id])
+    output.console().print(f"{id} is forgotten")
+
+
+def learned_export() -> None:
+    """Everything learned, as JSON lines on stdout."""
+    for line in _parts().learned.export():
+        sys.stdout.buffer.write(line.rstrip(b"\n") + b"\n")
+
+
+def learned_import(
+    file: Annotated[Path, typer.Argument(help="JSON lines of `learned export`; - is stdin.")],
+) -> None:
+    """Add what another installation has learned; known outcomes are not counted twice."""
+    try:
+        lines = (sys.stdin.buffer if str(file) == "-" else file.open("rb")).readlines()
+    except OSError as error:
+        raise NotFound(f"{file}: {error.strerror}") from None
+    output.console().print(f"{_parts().learned.import_(lines)} records were imported")
+
+
+def learned_rebuild() -> None:
+    """Make Chroma's collections anew from Redis and the templates."""
+    from workers.steps.retrieve import rebuild
+
+    parts = _parts()
+    if parts.index is None:
+        raise Misconfigured("CHROMA_URL: should name the Chroma server to rebuild")
+    output.note("rebuilding …")
+    rebuild(parts.index, parts.learned, parts.templates)
+    output.console().print("Chroma holds what Redis holds")
+
+
+def events_list(
+    project: Annotated[int, typer.Option(help="Only of this project id.")] = 0,
+    limit: Limit = 50,
+    before: Annotated[str, typer.Option(help="Older than this delivery.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Deliveries, newest first: verdict, reason, run."""
+    found = _parts().ledger.deliveries(limit=limit, before=before, project=project)
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (d.id, output.at(d.at), d.event.kind, d.event.project_id, d.verdict, d.reason, d.run)
+        for d in found
+    ]
+    columns = ("delivery", "at", "kind", "project", "verdict", "reason", "run")
+    output.print_table(columns, rows, "no delivery has been received yet")
+
+
+def events_replay(
+    first: Annotated[str, typer.Argument(help="Delivery id, as `events list` prints it.")],
+    last: Annotated[
+        str, typer.Argument(help="The range's other end; default: only the first.")
+    ] = "",
+) -> None:
+    """Carry out a delivery, or a range of them, again."""
+    ledger = _parts().ledger
+    ids = ledger.between(first, last or first)
+    if not ids:
+        raise NotFound(f"no delivery {first} is in the ledger")
+    for delivery in ids:
+        ledger.replay(delivery)
+    output.console().print(f"{len(ids)} replayed")

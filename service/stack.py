@@ -1,0 +1,148 @@
+"""Everything on one machine: the stores where none are configured, receiver, workers, ticker."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+
+from workers.embedded import EmbeddedChroma, EmbeddedRedis
+from workers.errors import Misconfigured, Retryable
+from workers.settings import Settings
+from workers.supervisor import CHECK_S, Supervisor
+
+log = structlog.get_logger(__name__)
+
+READY_WITHIN_S = 30.0
+
+
+class Stack:
+    """Starts on entering, stops on leaving, in order. Restarts what dies while `run` watches.
+
+    `settings` are made complete (secrets, store addresses) and handed to the children through
+    their environment, the one place where settings come from.
+    """
+
+    def __init__(
+        self, settings: Settings, *, host: str = "127.0.0.1", port: int | None = None,
+        workers_per_queue: int = 1,
+    ) -> None:  # fmt: skip
+        self.settings, self.made_tokens = settings.with_secrets()
+        self._host = host
+        self._port = port or port_of(settings.devops_backend_url)
+        self._per_queue = workers_per_queue
+        self._exit = ExitStack()
+        self._stores: list[EmbeddedRedis | EmbeddedChroma] = []
+        self._supervisor: Supervisor | None = None
+
+    def __enter__(self) -> Stack:
+        with ExitStack() as building:
+            self._exit = building
+            self._start_stores()
+            commands = {"receiver": ["serve", "--host", self._host, "--port", str(self._port)]}
+            for queue in ("generate", "record"):
+                for number in range(1, self._per_queue + 1):
+                    commands[f"{queue}-{number}"] = ["_worker", queue]
+            commands["ticker"] = ["tick"]
+            self._supervisor = building.enter_context(Supervisor(commands, self.environment()))
+            self.wait_ready()
+            self._exit = building.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    @property
+    def url(self) -> str:
+        """Where the receiver listens."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        found = dict(self._supervisor.pids) if self._supervisor else {}
+        return found | {store.label: store.pid for store in self._stores if store.pid}
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until `stop`."""
+        while not stop.wait(CHECK_S):
+            self.check()
+
+    def check(self) -> None:
+        """Restart what died."""
+        for store in self._stores:
+            if store.pid is None:
+                log.warning("a store ended and is started again", store=store.label)
+                store.stop()
+                store.start()
+        if self._supervisor:
+            self._supervisor.check()
+
+    def _start_stores(self) -> None:
+        data = self.settings.devops_backend_data
+        changes: dict[str, str] = {}
+        if self.settings.redis_url is None:
+            redis = self._exit.enter_context(EmbeddedRedis(data / "redis"))
+            self._stores.append(redis)
+            changes["redis_url"] = redis.url
+        if self.settings.chroma_url is None:
+            chroma = self._exit.enter_context(EmbeddedChroma(data / "chroma"))
+            self._stores.append(chroma)
+            changes["chroma_url"] = chroma.url
+        self.settings = self.settings.model_copy(update=changes)
+
+    def environment(self) -> dict[str, str]:
+        """The children's environment: ours, with every setting as it is now."""
+        return {**os.environ, **settings_environment(self.settings)}
+
+    def wait_ready(self) -> None:
+        """Until `/health/ready` answers 200. Raises Retryable where it never does."""
+        pause = threading.Event()
+        for _ in range(int(READY_WITHIN_S / 0.1)):
+            self.check()
+            try:
+                if (
+                    httpx.get(f"{self.url}/health/ready", timeout=2, trust_env=False).status_code
+                    == 200
+                ):
+                    return
+            except httpx.HTTPError:
+                pause.wait(0.1)
+        raise Retryable(f"the receiver at {self.url} did not become ready; see its log above")
+
+
+def port_of(url: str) -> int:
+    """The port of an address, the scheme's own where it names none."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, secrets included; read back by `Settings.load`."""
+    found: dict[str, str] = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            text = ",".join(secret.get_secret_value() for secret in value)
+        elif hasattr(value, "get_secret_value"):
+            text = value.get_secret_value()
+        elif isinstance(value, Path):
+            text = str(value.absolute())
+        else:
+            text = "" if value is None else str(value)
+        found[name.upper()] = text
+    return found
+
+
+def require_gitlab(settings: Settings) -> None:
+    """Raises Misconfigured where there is no token to talk to GitLab with."""
+    if settings.gitlab_token is None:
+        raise Misconfigured(
+            "GITLAB_TOKEN: should be an access token with scope api, of a user with at least the "
+            "Developer role (Maintainer to install webhooks) in the projects to serve"
+        )

@@ -1,0 +1,13 @@
+"""Fixtures only: real servers, one of each per session, empty before each test."""
+
+from hypothesis import HealthCheck, settings
+
+from tests.support.stores import chroma_process, chroma_server, redis_client, redis_server
+
+# CI machines stall for a second at a time: how long an example takes says nothing here.
+settings.register_profile(
+    "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("project")
+
+__all__ = ["chroma_process", "chroma_server", "redis_client", "redis_server"]

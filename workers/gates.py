@@ -1,0 +1,88 @@
+"""Reasons why a project gets no pipeline now: each with what would change it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workers.clients.gitlab_types import Project
+from workers.detect.analysis import Analysis
+from workers.ledger import Ledger
+from workers.runs import Run, State
+
+COMMITS_A_DAY = 3
+ASKED_COMMITS_A_DAY = 20
+IMPORT_LOOK_S = 30.0
+"""Nothing announces the end of an import, so it is looked at again."""
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The run stops here. `lasting` reasons hold for later events too, until a retrigger."""
+
+    state: State
+    reason: str
+    next_step: str
+    lasting: bool = False
+    again_s: float = 0.0
+
+
+def of_project(project: Project) -> Stop | None:
+    """What GitLab says of the project itself."""
+    if project.archived:
+        return Stop(State.SKIPPED, "the project is archived", "unarchive it, then retrigger", True)
+    if not project.ci_enabled:
+        return Stop(
+            State.SKIPPED, "CI/CD is switched off for the project",
+            "Settings → General → Visibility → CI/CD, then retrigger", True,
+        )  # fmt: skip
+    if project.ci_config_path and project.ci_config_path != ".gitlab-ci.yml":
+        return Stop(
+            State.SKIPPED, "the project's CI configuration is kept elsewhere; ours would be inert",
+            "Settings → CI/CD → General pipelines → CI/CD configuration file", True,
+        )  # fmt: skip
+    if project.importing:
+        return Stop(
+            State.WAITING_FOR_PUSH, "an import is running; nothing announces its end",
+            "it is looked at again by itself", again_s=IMPORT_LOOK_S,
+        )  # fmt: skip
+    if project.empty_repo:
+        return Stop(
+            State.WAITING_FOR_PUSH, "the repository is empty", "push something, or retrigger",
+        )  # fmt: skip
+    return None
+
+
+def of_analysis(analysis: Analysis) -> Stop | None:
+    """What the repository itself says."""
+    if ".gitlab-ci.yml" in analysis.ci_files:
+        return Stop(
+            State.SKIPPED, "has a pipeline already: .gitlab-ci.yml",
+            "delete the file and retrigger to have one generated", True,
+        )  # fmt: skip
+    if analysis.nothing_to_build:
+        return Stop(
+            State.SKIPPED, f"nothing to build: {analysis.nothing_to_build}",
+            "the next push is looked at again",
+        )  # fmt: skip
+    return None
+
+
+def of_budget(ledger: Ledger, run: Run) -> Stop | None:
+    """The last loop guard: few commits per project and day, whatever made the run."""
+    asked = run.trigger.kind in ("retrigger", "workflow")
+    limit = ASKED_COMMITS_A_DAY if asked else COMMITS_A_DAY
+    if ledger.spend(run.project.id, run.id) <= limit:
+        return None
+    return Stop(
+        State.ERROR, f"commit: the budget of {limit} commits a day for this project is spent",
+        "find out what pushes again and again; retrigger tomorrow",
+    )  # fmt: skip
+
+
+def of_plan(known: dict[str, str], run: Run, digest: str) -> Stop | None:
+    """The same inputs again: a loop guard, and nothing to tell anyone."""
+    same = known.get("published") == f"{run.source_sha} {digest}"
+    if same and not run.options.force:
+        return Stop(
+            State.SKIPPED, "nothing changed since the last pipeline we made", "retrigger with force"
+        )
+    return None

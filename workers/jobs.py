@@ -1,0 +1,111 @@
+"""What RQ runs: three functions, each given an id and nothing else. Names are on RQ's allow-list.
+
+A job that finds nothing to do is normal: wake-ups may be sent twice, work may be taken by another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from redis.exceptions import RedisError
+
+from workers import preview, settle
+from workers.decide import decide
+from workers.events import Queue
+from workers.ledger import Ledger, Work, now_ms
+from workers.run import carry_out
+from workers.run_store import Busy
+from workers.runs import Run
+from workers.settings import Settings
+from workers.wiring import Parts
+
+log = structlog.get_logger(__name__)
+
+RENEW_S = 5.0
+_parts: list[Parts] = []
+"""This process's parts, made before the fork; connections open at first use, after it."""
+
+
+def preload(settings: Settings) -> None:
+    """Give this process its settings. Importing this module has loaded what jobs need."""
+    _parts[:] = [Parts(settings)]
+    _parts[0].templates  # noqa: B018  read once here instead of in every job
+
+
+def generate(project: int) -> None:
+    """Take a project as far towards a committed pipeline as it goes now."""
+    parts = _parts[0]
+    with held(parts.ledger, project, "generate") as work:
+        if work is not None:
+            handle(parts, work)
+
+
+def record(project: int) -> None:
+    """Settle what pipeline events and polls say about a project's runs."""
+    parts = _parts[0]
+    with held(parts.ledger, project, "record") as work:
+        if work is not None:
+            settle.settle_project(parts, project)
+
+
+def dry_run(ask_id: str) -> None:
+    """Answer a dry run of the API."""
+    preview.answer(_parts[0], ask_id)
+
+
+def handle(parts: Parts, work: Work) -> Run | None:
+    """Decide, carry out, and note for every delivery what became of it."""
+    decision = decide(parts.ledger, parts.runs, work, now_ms())
+    deliveries = [trigger.delivery for trigger in work.triggers]
+    if decision.run is None:
+        parts.ledger.note(deliveries, decision.verdict, decision.reason)
+        if decision.verdict == "project_destroyed":
+            settle.project_destroyed(parts, work.project)
+        elif deliveries:
+            parts.ledger.note_project(work.project, {
+                "decision": decision.verdict, "reason": decision.reason,
+                "next_step": decision.next_step, "decided_at": now_ms(),
+            })  # fmt: skip
+        return None
+    run = decision.run
+    if run.version == 0:
+        try:
+            run = parts.runs.create(run)
+        except Busy as busy:
+            run = parts.runs.get(busy.run)
+    parts.ledger.note(deliveries, "run", f"run {run.id}", run.id)
+    structlog.contextvars.bind_contextvars(run=run.id, project=work.project)
+    run = carry_out(parts, run)
+    log.info("run", state=str(run.state), reason=run.reason)
+    return run
+
+
+@contextmanager
+def held(ledger: Ledger, project: int, queue: Queue) -> Iterator[Work | None]:
+    """A project's work under a lease that a thread renews; done when the block ends well."""
+    work = ledger.take(project, queue)
+    if work is None:
+        yield None
+        return
+    over = threading.Event()
+    renewer = threading.Thread(target=_renew, args=(ledger, work, over), daemon=True)
+    renewer.start()
+    try:
+        yield work
+    finally:
+        over.set()
+        renewer.join()
+    ledger.done(work)
+
+
+def _renew(ledger: Ledger, work: Work, over: threading.Event) -> None:
+    while not over.wait(RENEW_S):
+        try:
+            if not ledger.renew(work):
+                log.warning("the lease was lost", project=work.project, queue=work.queue)
+                return
+        except RedisError as error:
+            log.warning("the lease could not be renewed", error=str(error))

@@ -1,0 +1,299 @@
+"""One run, from a project that has work to a commit that awaits its pipeline.
+
+Every step may be carried out again: a worker that dies leaves the project dirty, and the next
+one starts from GitLab's truth. Only `publish` writes, and GitLab refuses the second write.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+from rq.timeouts import BaseTimeoutException
+
+from workers import gates, hooking
+from workers.clients.gitlab import ApiSource
+from workers.clients.gitlab_types import Project
+from workers.detect.analysis import Analysis
+from workers.errors import BackendError, Rejected, Retryable
+from workers.ledger import now_ms
+from workers.pipeline.plan import Plan
+from workers.pipeline.render import render
+from workers.runs import (
+    Commit,
+    File,
+    Generation,
+    GraphJob,
+    MergeRequest,
+    Reference,
+    Run,
+    State,
+    Validation,
+)
+from workers.settings import AutoCommit
+from workers.steps import describe
+from workers.steps.analyze import analyze
+from workers.steps.generate import Generated, generate
+from workers.steps.publish import Intent, Published, Target, publish
+from workers.steps.retrieve import Reference as Retrieved
+from workers.steps.retrieve import references
+from workers.steps.validate import validate
+from workers.story import story
+from workers.wiring import Parts
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+"""Starts of a run that ended in a crash or a bug; then it is parked."""
+GIVE_UP_MS = 24 * 3600 * 1000
+"""How long a run waits for a GitLab that is away."""
+LONGEST_WAIT_S = 900
+
+
+def carry_out(parts: Parts, run: Run) -> Run:
+    """Take a run as far as it goes now. Never raises BackendError: a run ends in a state.
+
+    A fault that may pass leaves the run where it is, with the reason, and plans another try.
+    """
+    carrier = _Carrier(parts, run)
+    try:
+        return carrier.go()
+    except BaseTimeoutException:
+        raise
+    except Retryable as error:
+        return carrier.wait(str(error), error.after)
+    except BackendError as error:
+        return carrier.end(
+            State.ERROR, f"{carrier.step}: {error}", "mend the cause, then retrigger"
+        )
+    except Exception:
+        # A bug, ours or a library's: the run must still reach an end that a person can see.
+        log.exception("a step of a run broke", run=run.id, step=carrier.step)
+        return carrier.wait("an internal error; the service's log has it", 10, broken=True)
+
+
+class _Carrier:
+    """A run on its way: what it is now, and the step it is in."""
+
+    def __init__(self, parts: Parts, run: Run) -> None:
+        self.parts = parts
+        self.run = run
+        self.step = "start"
+
+    # -- the way
+
+    def go(self) -> Run:
+        """From the start, whatever an earlier attempt has reached."""
+        if self.run.attempts >= MAX_ATTEMPTS:
+            reason = f"parked: {MAX_ATTEMPTS} attempts broke off"
+            return self.end(State.ERROR, reason, "see the service's log, then retrigger")
+        self.change("reading the project", State.ANALYZING, attempts=self.run.attempts + 1)
+        project = self.parts.gitlab.project(self.run.project.id)
+        self.note_project(project)
+        stop = gates.of_project(project)
+        return self.stop(stop) if stop else self.analyze(project)
+
+    def analyze(self, project: Project) -> Run:
+        """Read the repository at the head of its branch."""
+        ref = self.run.options.branch or project.default_branch or "main"
+        branch = self.parts.gitlab.branch(project.id, ref)
+        if branch is None:
+            return self.end(State.ERROR, f"analyze: there is no branch {ref}", "push to it")
+        source = ApiSource(self.parts.gitlab, project.id, project.path, branch.sha)
+        analysis = analyze(source, self.say)
+        self.change(
+            _found(analysis), State.ANALYZING, source_sha=branch.sha,
+            analysis=msgspec.to_builtins(analysis),
+        )  # fmt: skip
+        stop = gates.of_analysis(analysis)
+        if stop:
+            return self.stop(stop)
+        existing = frozenset(entry.path for entry in source.children("").entries)
+        plan = self.generate(project, ref, analysis)
+        return self.publish(project, ref, analysis, plan, existing)
+
+    def generate(self, project: Project, ref: str, analysis: Analysis) -> Plan:
+        """A plan whose files pass every check; raises Rejected where none does."""
+        refused: list[str] = []
+        self.change("choosing a reference pipeline", State.GENERATING)
+        parts = self.parts
+        for reference in references(analysis, parts.learned, parts.index, parts.templates):
+            model = None if self.run.options.use_template_only or refused else parts.model
+            generated = generate(analysis, reference, parts.site(ref), model)
+            files = render(generated.plan)
+            self.keep(reference, generated, files)
+            errors = self.validate(project, files)
+            if not errors:
+                return generated.plan
+            refused.append(f"{reference.source} {reference.id}: {errors[0]}")
+            log.warning("a plan was refused", run=self.run.id, errors=errors[:5])
+        raise Rejected("no plan passes the checks: " + "; ".join(refused))
+
+    def validate(self, project: Project, files: dict[str, str]) -> tuple[str, ...]:
+        """Errors of the offline check and of GitLab's own linter."""
+        self.change("checking the files", State.VALIDATING)
+        found = validate(files, lambda text: self.parts.gitlab.lint(project.id, text))
+        kept = Validation(tuple(found.errors), tuple(found.warnings), found.linted_by)
+        self.change("", State.VALIDATING, validation=kept)
+        return kept.errors
+
+    def publish(
+        self, project: Project, ref: str, analysis: Analysis, plan: Plan, existing: frozenset[str]
+    ) -> Run:
+        """Commit and open the merge request, as far as the settings say."""
+        mode = AutoCommit(self.run.options.auto_commit or self.parts.settings.auto_commit)
+        if mode is AutoCommit.NONE:
+            return self.end(State.SKIPPED, "generate only: AUTO_COMMIT is none", None)
+        known = self.parts.ledger.project(project.id)
+        stop = gates.of_budget(self.parts.ledger, self.run) or gates.of_plan(
+            known, self.run, plan.digest
+        )
+        if stop:
+            return self.stop(stop)
+        files = {file.path: file.content or "" for file in self.run.files}
+        kept = tuple(sorted(set(files) & existing))
+        self.change("committing", State.COMMITTING, kept=kept)
+        told = story(self.run, self.parts.learned, self.parts.settings.devops_backend_url)
+        target = Target(
+            project_id=project.id, target_branch=ref, source_sha=self.run.source_sha or "",
+            existing=existing,
+        )  # fmt: skip
+        published = publish(
+            self.parts.gitlab, target, files, run_id=self.run.id, intent=self.intend, mode=mode,
+            title=describe.title(analysis), text=describe.text(told),
+        )  # fmt: skip
+        return self.published(project.id, published, plan.digest)
+
+    def intend(self, intent: Intent) -> None:
+        """What is about to be committed, written down before the call."""
+        self.change("", State.COMMITTING, intent=f"{intent.branch} {intent.digest}")
+
+    def published(self, project: int, published: Published, digest: str) -> Run:
+        """The commit stands: from here GitLab's events move the run."""
+        ledger, sha, opened = self.parts.ledger, published.sha, published.merge_request
+        self.parts.runs.remember_commit(project, sha, self.run.id)
+        committed = now_ms()
+        self.change(
+            f"committed {sha[:8]} on {published.branch}", State.AWAITING_PIPELINE, attempts=0,
+            commit=Commit(sha, published.branch, published.url), committed_ms=committed,
+            merge_request=MergeRequest(opened.iid, opened.url) if opened else None,
+            reason=None, next_step="wait for GitLab's pipeline event",
+        )  # fmt: skip
+        ledger.note_project(
+            project,
+            {
+                "published": f"{self.run.source_sha} {digest}",
+                "merge_request": opened.iid if opened else "",
+            },
+        )
+        poll_ms = int(self.parts.settings.poll_interval_s * 1000)
+        ledger.later(f"poll:{project}:{self.run.id}", committed + poll_ms)
+        heard = ledger.heard(project)
+        if sha in heard or f"{sha}:final" in heard:
+            # The event was faster than the commit call's answer.
+            ledger.mark(project, "record")
+        self.decided("committed", f"commit {sha[:8]} awaits its pipeline", "")
+        return self.run
+
+    # -- how it stands
+
+    def keep(self, reference: Retrieved, generated: Generated, files: dict[str, str]) -> None:
+        """What was generated, and from what."""
+        plan = generated.plan
+        if reference.degraded:
+            self.say(f"degraded: {reference.degraded}")
+        self.change(
+            f"made from {reference.source} {reference.id} by the {generated.by}",
+            State.GENERATING,
+            reference=Reference(reference.source, reference.id, reference.confidence),
+            generation=Generation(
+                by=generated.by, model=generated.model, seconds=generated.seconds,
+                tokens=generated.tokens, fallback_reason=generated.fallback_reason,
+            ),
+            plan=msgspec.to_builtins(plan),
+            files=tuple(File(path, text) for path, text in files.items()),
+            graph=tuple(
+                GraphJob(node.job, node.stage, node.needs or ()) for node in plan.stage_graph()
+            ),
+        )  # fmt: skip
+
+    def change(self, message: str, state: State, **fields: object) -> None:
+        """Write where the run stands. `message` is a line of progress; "" writes none."""
+        self.step = _STEP[state]
+        fields["state"] = state
+        self.run = self.parts.runs.update(
+            self.run.id, lambda run: msgspec.structs.replace(run, **fields), message
+        )
+
+    def say(self, message: str) -> None:
+        """A line of progress that changes nothing."""
+        self.parts.runs.say(self.run, message)
+
+    def note_project(self, project: Project) -> None:
+        """Names may have changed since the event; the webhook may be missing."""
+        known = msgspec.structs.replace(self.run.project, path=project.path, url=project.web_url)
+        self.change("", State.ANALYZING, project=known, reason=None, next_step=None)
+        self.parts.ledger.note_project(project.id, {"path": project.path, "url": project.web_url})
+        hooking.ensure(self.parts, project.id)
+
+    def stop(self, stop: gates.Stop) -> Run:
+        """The run ends, or waits, for a reason that is nobody's fault."""
+        ledger, project = self.parts.ledger, self.run.project.id
+        if stop.state is State.WAITING_FOR_PUSH:
+            if stop.again_s:
+                ledger.later(f"generate:{project}", now_ms() + int(stop.again_s * 1000))
+            self.change(
+                stop.reason, stop.state, reason=stop.reason, next_step=stop.next_step, attempts=0
+            )
+            self.decided("waiting", stop.reason, stop.next_step)
+            return self.run
+        if stop.lasting:
+            ledger.note_project(project, {"settled": stop.reason, "settled_at": now_ms()})
+        return self.end(stop.state, stop.reason, stop.next_step)
+
+    def end(self, state: State, reason: str, next_step: str | None) -> Run:
+        """An end state, with its reason and what a person can do."""
+        self.change(reason, state, reason=reason, next_step=next_step)
+        self.decided(str(state), reason, next_step or "")
+        return self.run
+
+    def decided(self, decision: str, reason: str, next_step: str) -> None:
+        """What the project page tells."""
+        self.parts.ledger.note_project(
+            self.run.project.id,
+            {
+                "decision": decision,
+                "reason": reason,
+                "next_step": next_step,
+                "decided_at": now_ms(),
+            },
+        )
+
+    def wait(self, reason: str, after: float, *, broken: bool = False) -> Run:
+        """Try again later: nobody sleeps in a worker."""
+        step = self.step
+        if now_ms() - self.run.created_ms > GIVE_UP_MS:
+            return self.end(State.ERROR, f"{step}: {reason}; given up after a day", "retrigger")
+        if broken and self.run.attempts >= MAX_ATTEMPTS:
+            return self.end(State.ERROR, f"{step}: {reason}", "see the log, then retrigger")
+        pause = min(max(after, 1.0), LONGEST_WAIT_S)
+        self.change(
+            f"{step}: {reason}; tried again in {pause:.0f} s", self.run.state, reason=reason,
+            attempts=self.run.attempts if broken else 0,
+        )  # fmt: skip
+        project = self.run.project.id
+        self.parts.ledger.later(f"generate:{project}", now_ms() + int(pause * 1000))
+        self.decided("retry", reason, f"tried again by itself in {pause:.0f} s")
+        return self.run
+
+
+_STEP: dict[State, str] = {
+    State.QUEUED: "start", State.WAITING_FOR_PUSH: "analyze", State.ANALYZING: "analyze",
+    State.GENERATING: "generate", State.VALIDATING: "validate", State.COMMITTING: "commit",
+    State.AWAITING_PIPELINE: "confirm", State.SUCCEEDED: "end", State.FAILED: "end",
+    State.SKIPPED: "end", State.UNCONFIRMED: "end", State.ERROR: "end",
+}  # fmt: skip
+
+
+def _found(analysis: Analysis) -> str:
+    words = (analysis.language, analysis.framework, analysis.package_manager, analysis.version)
+    return "found " + (" ".join(filter(None, words)) or "no language we know")

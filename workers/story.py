@@ -1,0 +1,75 @@
+"""What the merge request tells, gathered from a run as it is kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from workers.clients.gitlab_types import PipelineState
+from workers.detect.analysis import Analysis
+from workers.errors import NotFound
+from workers.learned import LearnedStore
+from workers.pipeline.plan import Plan
+from workers.runs import Run
+from workers.steps.confirm import Verdict
+from workers.steps.describe import Origin, Story
+
+
+def analysis_of(run: Run) -> Analysis:
+    """The analysis that the run keeps."""
+    return msgspec.convert(run.analysis or {}, Analysis)
+
+
+def plan_of(run: Run) -> Plan | None:
+    """The plan that the run keeps; None before there is one."""
+    return msgspec.convert(run.plan, Plan) if run.plan is not None else None
+
+
+def story(
+    run: Run,
+    learned: LearnedStore,
+    backend_url: str,
+    state: PipelineState | None = None,
+    verdict: Verdict | None = None,
+) -> Story:
+    """All that the text is made from. Raises ValueError for a run without a plan."""
+    plan = plan_of(run)
+    if plan is None:
+        raise ValueError(f"run {run.id} has no plan to tell of")
+    return Story(
+        run_id=run.id,
+        source_sha=run.source_sha or "",
+        analysis=analysis_of(run),
+        origin=_origin(run, learned),
+        files=tuple(file.path for file in run.files if file.path not in run.kept),
+        steps=plan.stage_graph(),
+        variables=plan.required_variables,
+        notes=plan.notes,
+        kept=run.kept,
+        warnings=run.validation.warnings if run.validation else (),
+        run_url=f"{backend_url}/runs/{run.id}",
+        pipeline=state,
+        verdict=verdict,
+    )
+
+
+def _origin(run: Run, learned: LearnedStore) -> Origin:
+    reference, generation = run.reference, run.generation
+    if reference is None or generation is None:
+        return Origin(source="builtin")
+    successes = failures = 0
+    if reference.source == "learned":
+        try:
+            record = learned.show(reference.id)
+            successes, failures = record.successes, record.failures
+        except NotFound:
+            # Forgotten meanwhile: the plan stands, its record does not.
+            successes = failures = 0
+    return Origin(
+        source=reference.source,
+        id=reference.id,
+        confidence=reference.confidence,
+        successes=successes,
+        failures=failures,
+        by_model=generation.model if generation.by == "model" else None,
+        fallback=generation.fallback_reason,
+    )

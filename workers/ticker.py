@@ -1,0 +1,78 @@
+"""The ticker: sends due work, sends lost work again, asks for polls. Never works itself.
+
+Any number may run: due work is claimed by a compare-and-set, and a wake-up sent twice finds
+nothing to do the second time.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from redis.exceptions import RedisError
+
+from workers import queues
+from workers.events import Queue
+from workers.ledger import Ledger, Trigger, now_ms
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.5
+LOST_AFTER_MS = 5_000
+"""A wake-up that nobody took for so long is sent again, unless wake-ups wait in RQ's list."""
+AGAIN_MS = 15_000
+"""When due work that a dying ticker claimed comes again."""
+
+
+class Ticker:
+    """One loop over the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until `stop`. Redis going away is waited out."""
+        while not stop.is_set():
+            try:
+                self.tick()
+            except RedisError as error:
+                log.warning("redis did not answer the ticker", error=str(error))
+                stop.wait(1)
+            stop.wait(TICK_S)
+
+    def tick(self) -> None:
+        """One round."""
+        self.send_due()
+        for queue in queues.QUEUES:
+            self.resend_lost("record" if queue == "record" else "generate")
+
+    def send_due(self) -> None:
+        """Wake a worker for everything whose time has come."""
+        now = now_ms()
+        for what in self._ledger.due(now):
+            if self._ledger.claim(what, now + AGAIN_MS):
+                self._send(what)
+
+    def _send(self, what: str) -> None:
+        kind, _, rest = what.partition(":")
+        project = int(rest.partition(":")[0])
+        if kind == "poll":
+            # The record worker plans the next poll itself, or forgets it.
+            self._ledger.want_poll(project, rest.partition(":")[2])
+            self._ledger.mark(project, "record")
+            return
+        queue: Queue = "record" if kind == "record" else "generate"
+        self._ledger.mark(project, queue, Trigger("resume") if queue == "generate" else None)
+        self._ledger.not_later(what)
+
+    def resend_lost(self, queue: Queue) -> None:
+        """Wake again for projects with work that nobody holds.
+
+        Where as many wake-ups wait as projects have work, none is lost: workers are just busy.
+        """
+        older = now_ms() - LOST_AFTER_MS
+        dirty, waiting = self._ledger.waiting(queue)
+        if dirty and waiting < dirty:
+            for project in self._ledger.dirty(queue, older):
+                if self._ledger.wake(project, queue, older_than_ms=older):
+                    log.info("work was lost and is sent again", queue=queue, project=project)

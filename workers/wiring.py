@@ -1,0 +1,93 @@
+"""The composition root of the worker processes: settings in, everything wired out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import redis
+
+from workers.clients.chroma import Index
+from workers.clients.gitlab import GitLab
+from workers.clients.ollama import Model
+from workers.dry_runs import DryRuns
+from workers.errors import Misconfigured
+from workers.learned import LearnedStore
+from workers.ledger import Ledger
+from workers.pipeline.plan import Site
+from workers.pipeline.templates import Templates
+from workers.run_store import RunStore
+from workers.settings import Settings
+from workers.worker import connect
+
+
+class Parts:
+    """What the steps of a run are given. Each part is made when first asked for.
+
+    `on_call` hears of every GitLab call: method, route, status, seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_call: Callable[[str, str, int, float], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._on_call = on_call
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        if self.settings.redis_url is None:
+            raise Misconfigured("REDIS_URL: should name a Redis or Valkey server, or use `up`")
+        return connect(self.settings.redis_url)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.redis)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        return RunStore(self.redis)
+
+    @cached_property
+    def dry_runs(self) -> DryRuns:
+        return DryRuns(self.redis)
+
+    @cached_property
+    def learned(self) -> LearnedStore:
+        return LearnedStore(self.redis)
+
+    @cached_property
+    def index(self) -> Index | None:
+        return Index(self.settings.chroma_url) if self.settings.chroma_url else None
+
+    @cached_property
+    def gitlab(self) -> GitLab:
+        if self.settings.gitlab_token is None:
+            raise Misconfigured(
+                "GITLAB_TOKEN: should be an access token with scope api "
+                "(GitLab: User settings → Access tokens)"
+            )
+        return GitLab(self.settings.gitlab_url, self.settings.gitlab_token, on_call=self._on_call)
+
+    @cached_property
+    def templates(self) -> Templates:
+        return Templates.load(self.settings.templates_dir)
+
+    @cached_property
+    def model(self) -> Model | None:
+        settings = self.settings
+        if not settings.ollama_model:
+            return None
+        return Model(settings.ollama_host, settings.ollama_model, settings.ollama_timeout_s)
+
+    def site(self, default_branch: str) -> Site:
+        """What generated pipelines need to know of this installation."""
+        settings = self.settings
+        return Site(
+            backend_url=settings.devops_backend_url,
+            image_registry=settings.image_registry,
+            sonar_host_url=settings.sonar_host_url,
+            splunk_hec_url=settings.splunk_hec_url,
+            default_branch=default_branch,
+        )
