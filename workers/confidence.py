@@ -21,9 +21,9 @@ def lower_bound(successes: float, failures: float) -> float:
     total = successes + failures
     if total <= 0:
         return 0.0
-    share, z2 = successes / total, Z_95 * Z_95
-    spread = Z_95 * sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    return max(0.0, (share + z2 / (2 * total) - spread) / (1 + z2 / total))
+    z2 = Z_95 * Z_95
+    spread = Z_95 * sqrt(successes * failures / total + z2 / 4)
+    return max(0.0, (successes + z2 / 2 - spread) / (total + z2))
 
 
 def weight(at: float) -> float:

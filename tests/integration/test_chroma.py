@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from workers.clients.chroma import WRITE_S, Hit, Index, Item
+from workers.clients.chroma import WRITE_S, Hit, Index, Item, Name
 from workers.embedded import EmbeddedChroma
 from workers.errors import Retryable
 
 PATIENT_S = 5.0
 """For tests that are not about time: the machine may stall."""
-LEARNED = "successful_pipelines"
+LEARNED: Name = "successful_pipelines"
 
 
 @pytest.fixture
