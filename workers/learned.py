@@ -246,7 +246,7 @@ def _record(row: Mapping[Any, Any]) -> LearnedPipeline:
         last_used=float(fields["last_used"]),
         successes=successes,
         failures=failures,
-        confidence=lower_bound(weights[0] / now, weights[1] / now),
+        confidence=round(lower_bound(weights[0] / now, weights[1] / now), 4),
         # More failures than successes of late is no better start than the plain template.
         proven=successes > 0 and weights[0] >= weights[1],
     )

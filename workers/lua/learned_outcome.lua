@@ -7,6 +7,7 @@ local function count(outcome, by, weight)
   redis.call('HINCRBYFLOAT', KEYS[1], outcome .. '_weight', weight)
 end
 
+local proven = tonumber(redis.call('HGET', KEYS[1], 'succeeded') or '0') > 0
 local before = redis.call('HGET', KEYS[2], ARGV[3])
 if before then
   local outcome, at, weight = string.match(before, '^(%a+) (%S+) (%S+)$')
@@ -17,7 +18,6 @@ end
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6])
 
 -- The record tells of the first pipeline that proved it, or of the first one while none has.
-local proven = tonumber(redis.call('HGET', KEYS[1], 'succeeded') or '0') > 0
 if (ARGV[4] == 'succeeded' and not proven) or redis.call('HEXISTS', KEYS[1], 'json') == 0 then
   redis.call('HSET', KEYS[1], 'json', ARGV[2])
 end
