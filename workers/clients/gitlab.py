@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from workers.clients.gitlab_hooks import Hooks
+from workers.clients.gitlab_hooks import (
+    Hooks,
+    HookState,
+    ensure_project_hook,
+    ensure_system_hook,
+)
 from workers.clients.gitlab_merge_requests import MergeRequests
 from workers.clients.gitlab_pipelines import Pipelines
 from workers.clients.gitlab_source import ApiSource
+from workers.clients.gitlab_types import (
+    DEVELOPER,
+    MAINTAINER,
+    Branch,
+    Commit,
+    MergeRequest,
+    PipelineRow,
+    PipelineState,
+    Project,
+    ServerLint,
+)
 
-__all__ = ["ApiSource", "GitLab"]
+__all__ = [
+    "DEVELOPER",
+    "MAINTAINER",
+    "ApiSource",
+    "Branch",
+    "Commit",
+    "GitLab",
+    "HookState",
+    "MergeRequest",
+    "PipelineRow",
+    "PipelineState",
+    "Project",
+    "ServerLint",
+    "ensure_project_hook",
+    "ensure_system_hook",
+]
 
 
 class GitLab(Pipelines, MergeRequests, Hooks):

@@ -43,13 +43,19 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     complete: bool = True
     """False where `limit` cut the body."""
+    write: bool = False
 
     def decode(self, kind: type[T]) -> T:
-        """The JSON body as `kind`; unknown members are dropped. Raises Retryable when it is not."""
+        """The JSON body as `kind`; unknown members are dropped.
+
+        Raises Retryable when it is none, Unclear after a write: that one was carried out.
+        """
         try:
             return msgspec.json.decode(self.body, type=kind, strict=False)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Retryable(f"GitLab's answer is not what was asked for ({error})") from None
+            problem = plain(str(error))
+            kinds = Unclear if self.write else Retryable
+            raise kinds(f"GitLab's answer is not what was asked for ({problem})") from None
 
 
 def judge(answer: Answer, what: str, said: str, *, write: bool) -> Answer:

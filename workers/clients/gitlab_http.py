@@ -6,9 +6,11 @@ setting, each part of a path is quoted, and no message of an error holds the tok
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -18,8 +20,9 @@ from pydantic import SecretStr
 
 from workers.clients.gitlab_answers import Answer, judge, plain
 from workers.clients.gitlab_transport import DEADLINE, DeadlineTransport
-from workers.errors import Rejected, Retryable, Unclear
+from workers.errors import Misconfigured, Rejected, Retryable, Unclear
 
+_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
 OnCall = Callable[[str, str, int, float], None]
 """Told of every call: method, route with `:x` for its parts, status (0: no answer), seconds."""
 
@@ -58,12 +61,16 @@ class Connection:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._token = token if isinstance(token, SecretStr) else SecretStr(token)
+        if not _TOKEN.fullmatch(self._token.get_secret_value()):
+            raise Misconfigured("GITLAB_TOKEN: should be the token alone, as GitLab shows it")
         self._timeout = timeout
         self._on_call = on_call
         self._http = httpx.Client(
             transport=transport or DeadlineTransport(),
             timeout=timeout,
             follow_redirects=False,
+            # No answer's cookie comes back with the next request: calls know nothing of each other.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
             headers={
                 "Accept": "application/json",
@@ -129,7 +136,7 @@ class Connection:
             response = self._http.send(request, stream=True)
             seen.append(response.status_code)
             try:
-                answer = _read(response, limit)
+                answer = _read(response, limit, write)
             finally:
                 response.close()
         return judge(answer, what, self._said(answer), write=write)
@@ -164,10 +171,10 @@ class Connection:
             words = body.get("message") or body.get("error_description") or body.get("error") or ""
         text = words if isinstance(words, str) else msgspec.json.encode(words).decode()
         token = self._token.get_secret_value()
-        return plain(text.replace(token, "***") if token else text)
+        return plain(text.replace(token, "***"))
 
 
-def _read(response: httpx.Response, limit: int | None) -> Answer:
+def _read(response: httpx.Response, limit: int | None, write: bool) -> Answer:
     """The body, at most `limit` bytes of it where given. Raises Rejected above MAX_ANSWER."""
     cap = MAX_ANSWER if limit is None or response.status_code >= 300 else limit
     body = bytearray()
@@ -180,4 +187,4 @@ def _read(response: httpx.Response, limit: int | None) -> Answer:
             del body[cap:]
             complete = False
             break
-    return Answer(response.status_code, dict(response.headers), bytes(body), complete)
+    return Answer(response.status_code, dict(response.headers), bytes(body), complete, write)

@@ -14,19 +14,18 @@ DRAFT = "Draft: "
 class MergeRequests(Connection):
     """Finding, opening and editing merge requests."""
 
-    def open_merge_request(
-        self, project_id: int, source_branch: str, target_branch: str | None = None
-    ) -> MergeRequest | None:
-        """The open merge request of a source branch, None where there is none."""
+    def merge_request_of(self, project_id: int, source_branch: str) -> MergeRequest | None:
+        """The open merge request of a source branch, else the newest closed or merged one."""
         answer = self.get(
             "/projects/{}/merge_requests",
             project_id,
-            state="opened",
+            state="all",
             source_branch=source_branch,
-            target_branch=target_branch,
-            per_page=1,
+            per_page=20,
         )
-        return next(iter(answer.decode(list[MergeRequest])), None)
+        found = answer.decode(list[MergeRequest])
+        opened = [one for one in found if one.state == "opened"]
+        return next(iter(opened + found), None)
 
     def create_merge_request(
         self, project_id: int, *, source: str, target: str, title: str, text: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -154,7 +154,7 @@ class Pipelines(Repository):
             url=f"{self._origin()}{node.path}" if node.path else "",
             duration=node.duration,
             source=node.source,
-            jobs=tuple(job.job() for job in node.jobs.nodes),
+            jobs=_in_order(job.job() for job in node.jobs.nodes),
             tests=summary.total.tests() if summary else None,
         )
 
@@ -188,7 +188,7 @@ class Pipelines(Repository):
                 jobs.append(Job(**fields))
             if not answer.headers.get("x-next-page"):
                 break
-        return tuple(jobs)
+        return _in_order(jobs)
 
     def _tests(self, project_id: int, pipeline_id: int) -> Tests | None:
         template = "/projects/{}/pipelines/{}/test_report_summary"
@@ -218,6 +218,11 @@ class Pipelines(Repository):
         """Scheme and host of GitLab: GraphQL's paths begin at the root, a relative one included."""
         scheme, _, rest = self.base_url.partition("://")
         return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def _in_order(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """As the file has them: GitLab numbers jobs so, and REST lists them backwards."""
+    return tuple(sorted(jobs, key=lambda job: job.id))
 
 
 def _inside(data: Mapping[str, Any] | None, *names: str) -> Any:

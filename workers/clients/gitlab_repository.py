@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -25,7 +24,8 @@ from workers.clients.gitlab_types import (
 )
 from workers.errors import Denied, NotFound, Rejected
 
-_PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)+")
+_PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*"
+_PATH = re.compile(f"{_PART}(?:/{_PART})+")
 _BY_ID = re.compile(r"/api/v4/projects/(\d+)$")
 MAX_PAGES = 20
 MAX_FILE = 2 * 1024 * 1024
@@ -53,9 +53,9 @@ class _Version(msgspec.Struct):
 
 
 class _File(msgspec.Struct):
-    content: str = ""
-    encoding: str = "base64"
-    last_commit_id: str = ""
+    content: bytes
+    """GitLab sends it in Base64, and so msgspec reads it."""
+    last_commit_id: str
     blob_id: str = ""
 
 
@@ -148,7 +148,8 @@ class Repository(Connection):
     ) -> tuple[tuple[TreeEntry, ...], str | None]:
         """Up to 100 entries below `path`, and the token of the next page where there is one.
 
-        Empty where there is no such folder (GitLab 17.7 answers 404 for it).
+        Empty where there is no such folder (GitLab 17.7 answers 404 for it). Raises NotFound for
+        the root: then project or commit are gone.
         """
         try:
             answer = self.get(
@@ -162,6 +163,8 @@ class Repository(Connection):
                 page_token=token,
             )
         except NotFound:
+            if not path:
+                raise
             return (), None
         page = tuple(answer.decode(list[TreeEntry]))
         return page, _next_page(answer.headers.get("link", "")) if page else None
@@ -178,8 +181,7 @@ class Repository(Connection):
         except NotFound:
             return None
         file = answer.decode(_File)
-        content = base64.b64decode(file.content) if file.encoding == "base64" else b""
-        return FileState(content or file.content.encode(), file.last_commit_id, file.blob_id)
+        return FileState(file.content, file.last_commit_id, file.blob_id)
 
     def commit_of(self, project_id: int, sha: str) -> Commit | None:
         """A commit with its message; None where there is none."""

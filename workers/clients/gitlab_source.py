@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -38,6 +39,10 @@ _HEAVY = re.compile(r"\block\b|\.min\.js$|\.map$", re.IGNORECASE)
 class _Node(msgspec.Struct, rename="camel"):
     path: str
     raw_text_blob: str | None = None
+
+
+class _TooLarge(Exception):
+    """GitLab gives at most 20 MB of contents in one answer."""
 
 
 class ApiSource:
@@ -86,8 +91,7 @@ class ApiSource:
         missing = [p for p in wanted if p not in self._contents]
         for start in range(0, len(missing), PATHS_A_QUERY):
             self._fetch(missing[start : start + PATHS_A_QUERY], max_bytes)
-        found = {p: self._contents[p][:max_bytes] for p in wanted if p in self._contents}
-        return found
+        return {p: self._contents[p][:max_bytes] for p in wanted if p in self._contents}
 
     def languages(self) -> Mapping[str, float]:
         """GitLab's share of each language in per cent; empty where it is not told."""
@@ -133,22 +137,28 @@ class ApiSource:
 
     def _fetch(self, paths: list[str], max_bytes: int) -> None:
         """Fills `_contents` with as many of `paths` as can be had, and a few more."""
-        if self._graphql:
-            ahead = self._likely(set(paths))[: max(0, READ_AHEAD - len(paths))]
-            nodes = self._query([*paths, *ahead])
-            if nodes is None and ahead:
-                # All together may have been over GitLab's 20 MB; what was asked for may fit.
-                nodes = self._query(paths)
-            self._graphql = nodes is not None
-            for node in nodes or ():
-                if node.raw_text_blob is not None:
-                    self._contents[node.path] = node.raw_text_blob.encode()[:max_bytes]
-            if nodes is not None:
-                # Only what is there and no text is left to read singly.
-                there = {node.path for node in nodes if node.raw_text_blob is None}
-                paths = [path for path in paths if path in there]
-        for path in paths:
+        nodes = self._by_graphql(paths) if self._graphql else None
+        self._graphql = nodes is not None
+        for node in nodes or ():
+            if node.raw_text_blob is not None:
+                self._contents[node.path] = node.raw_text_blob.encode()
+        if nodes is not None:
+            # Only what is there and is no text is left to be read singly.
+            binary = {node.path for node in nodes if node.raw_text_blob is None}
+            paths = [path for path in paths if path in binary]
+        for path in paths[: self._raw_left]:
             self._fetch_raw(path, max_bytes)
+
+    def _by_graphql(self, paths: list[str]) -> list[_Node] | None:
+        """`paths` and what is likely to be asked for next; None where GraphQL does not serve."""
+        ahead = self._likely(set(paths))[: max(0, READ_AHEAD - len(paths))]
+        try:
+            return self._query([*paths, *ahead])
+        except _TooLarge:
+            # All together were over GitLab's 20 MB; what was asked for may fit.
+            with suppress(_TooLarge):
+                return self._query(paths) if ahead else None
+            return None
 
     def _query(self, paths: list[str]) -> list[_Node] | None:
         """The files by GraphQL; None where it is refused, null, or answers with errors."""
@@ -158,7 +168,11 @@ class ApiSource:
             answer = self._gitlab.graphql(_FILES, variables)
         except Rejected:
             return None
-        found: Any = None if answer.errors else answer.data
+        if answer.errors:
+            if "size limit" in str(answer.errors):
+                raise _TooLarge
+            return None
+        found: Any = answer.data
         for name in ("project", "repository", "blobs", "nodes"):
             found = found.get(name) if isinstance(found, dict) else None
         try:
@@ -167,12 +181,13 @@ class ApiSource:
             return None
 
     def _fetch_raw(self, path: str, max_bytes: int) -> None:
-        if self._raw_left <= 0:
-            return
+        """One file by REST, cut while it comes. What is gone, or GitLab refuses, stays absent."""
         self._raw_left -= 1
         self.calls += 1
         try:
             content = self._gitlab.raw(self._id, path, self._sha, max_bytes=max_bytes)
+        except Denied:
+            raise
         except Rejected:
             return
         self._contents[path] = content

@@ -33,13 +33,13 @@ MANAGED = frozenset({CI_FILE, "Dockerfile", ".dockerignore"})
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to publish: the project, and the commit that was analysed.
+    """Where to publish: the project, its branch to merge into, and the commit that was analysed.
 
     `existing` holds the paths of that commit's root; only those of `MANAGED` matter.
     """
 
     project_id: int
-    default_branch: str
+    target_branch: str
     source_sha: str
     existing: frozenset[str] = frozenset()
 
@@ -50,7 +50,7 @@ class Intent(msgspec.Struct, frozen=True):
     project_id: int
     branch: str
     source_sha: str
-    content: str
+    digest: str
     """SHA-256 of paths and contents, hexadecimal."""
 
 
@@ -119,7 +119,7 @@ def publish(
         _remove_if_protected(gitlab, target.project_id, branch)
     opened = None
     if mode is AutoCommit.MERGE_REQUEST:
-        opened = _merge_request(gitlab, target, branch, DRAFT + title, text)
+        opened = _merge_request(gitlab, target, branch, DRAFT + title, text, fresh=changed)
     return Published(
         sha=commit.sha,
         url=commit.url,
@@ -255,25 +255,32 @@ def _look(
     return found.commit
 
 
-def _merge_request(gitlab: GitLab, target: Target, branch: str, title: str, text: str) -> Opened:
-    """The draft merge request of our branch, opened or brought up to date."""
-    try:
-        return _opened(
-            gitlab.create_merge_request(
-                target.project_id,
-                source=branch,
-                target=target.default_branch,
-                title=title,
-                text=text,
+def _merge_request(
+    gitlab: GitLab, target: Target, branch: str, title: str, text: str, *, fresh: bool
+) -> Opened:
+    """The draft merge request of our branch, opened or brought up to date.
+
+    One that a person closed stays closed, unless there is a `fresh` commit to look at.
+    """
+    found = None if fresh else gitlab.merge_request_of(target.project_id, branch)
+    if found is None:
+        try:
+            return _opened(
+                gitlab.create_merge_request(
+                    target.project_id,
+                    source=branch,
+                    target=target.target_branch,
+                    title=title,
+                    text=text,
+                )
             )
-        )
-    except (Conflict, Unclear) as error:
-        found = gitlab.open_merge_request(target.project_id, branch, target.default_branch)
-        if found is None:
-            raise
-        if isinstance(error, Unclear) and found.description == text:
-            return _opened(found)
-    return _opened(gitlab.update_merge_request(target.project_id, found.iid, text=text))
+        except (Conflict, Unclear):
+            found = gitlab.merge_request_of(target.project_id, branch)
+            if found is None or found.state != "opened":
+                raise
+    if found.state == "opened" and found.description != text:
+        gitlab.update_merge_request(target.project_id, found.iid, text=text)
+    return _opened(found)
 
 
 def _opened(found: MergeRequest) -> Opened:
