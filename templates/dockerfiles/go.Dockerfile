@@ -12,5 +12,3 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /usr/local/go/lib/time/
 COPY --from=build /app /app
 USER 10001:10001
-EXPOSE $[[ port ]]
-ENTRYPOINT ["/app"]

@@ -24,7 +24,7 @@ _SETS = ("linters", "lock_files", "manifests", "features", "ci_files")
 _FLAGS = ("has_tests", "dockerfile")
 _PREFIXED = re.compile(r"(?:commands|facts|slot)\.[a-z_]+")
 _SITE = ("site.builder", "site.registry", "site.sonar", "site.splunk")
-KNOWN = frozenset({*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers"})
+KNOWN = frozenset({*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers", "manager_major"})
 
 
 def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str]) -> Facts:
@@ -34,6 +34,8 @@ def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str])
         known[name] = _texts(getattr(analysis, name))
     for name in _SETS:
         known[name] = frozenset(getattr(analysis, name))
+    version = analysis.facts.get("package_manager_version", "")
+    known["manager_major"] = _texts(version.partition(".")[0])
     known["servers"] = frozenset(service.name for service in analysis.services)
     known["has_tests"] = frozenset({"true"} if analysis.has_tests else ())
     known["dockerfile"] = _texts(analysis.dockerfile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from workers.pipeline import slots
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
 
 DOCKERFILE = "Dockerfile"
 DOCKERIGNORE = ".dockerignore"
+
+
+def assemble(text: str, entrypoint: tuple[str, ...]) -> str:
+    """A template's text with its last lines: the port, dropped where unknown, and the program."""
+    if not entrypoint:
+        return text
+    return f"{text.rstrip()}\nEXPOSE $[[ port ]]\nENTRYPOINT {json.dumps(entrypoint)}\n"
 
 
 def render(plan: Plan) -> dict[str, str]:

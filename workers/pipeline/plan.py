@@ -13,7 +13,7 @@ import msgspec
 from workers.detect.analysis import Analysis
 from workers.errors import Misconfigured, Rejected
 from workers.pipeline import candidates as finding
-from workers.pipeline import conditions, resolve, slots
+from workers.pipeline import conditions, dockerfile, resolve, slots
 from workers.pipeline.images import Image, mirrored
 from workers.pipeline.schema import (
     Docker,
@@ -249,7 +249,8 @@ def _docker(
         note = f"No Dockerfile was written: the repository does not tell its {words}."
         return _Files(), (note,)
     ignore = template.texts[docker.dockerignore] if docker.dockerignore else None
-    text = _without_empty(template.texts[docker.dockerfile], empty)
+    text = dockerfile.assemble(template.texts[docker.dockerfile], docker.entrypoint)
+    text = _without_empty(text, empty)
     return _Files("Dockerfile", text, ignore), ()
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from workers.pipeline import dockerfile, slots
 from workers.pipeline.plan import Plan
-from workers.pipeline.schema import STAGES, Job
+from workers.pipeline.schema import STAGES
 
 CI_FILE = ".gitlab-ci.yml"
 _WIDTH = 96
@@ -23,17 +23,21 @@ def render(plan: Plan) -> dict[str, str]:
 
 def pipeline(plan: Plan) -> str:
     """The text of `.gitlab-ci.yml`."""
-    parts = [_header(plan), _block({"stages": list(STAGES)})]
-    parts.append(_block({"workflow": msgspec.to_builtins(plan.workflow)}))
-    parts.append(_variables(plan))
-    parts.append(_block({"default": _keywords(plan.default)}))
+    parts = [
+        _header(plan),
+        _block({"stages": list(STAGES)}),
+        _block({"workflow": _filled(plan.workflow, plan)}),
+        _variables(plan),
+        _block({"default": _filled(plan.default, plan)}),
+    ]
     stage: str | None = None
     for name, job in plan.jobs.items():
         if job.stage not in (None, stage):
             stage = job.stage
             parts.append(_rule(str(stage)))
-        parts.append(_comment(plan.comments.get(name, "")) + _block({name: _keywords(job)}))
-    return slots.fill("\n".join(parts), plan.fills)
+        about = slots.fill(plan.comments.get(name, ""), plan.fills)
+        parts.append(_comment(about) + _block({name: _filled(job, plan)}))
+    return "\n".join(parts)
 
 
 def _header(plan: Plan) -> str:
@@ -67,14 +71,27 @@ def _variables(plan: Plan) -> str:
     for name, variable in plan.variables.items():
         for line in _comment(variable.about or "").splitlines():
             text += f"  {line}\n"
-        text += "".join(f"  {line}\n" for line in _block({name: variable.value}).splitlines())
+        value = slots.fill(variable.value, plan.fills)
+        text += "".join(f"  {line}\n" for line in _block({name: value}).splitlines())
     return text
 
 
-def _keywords(job: Job) -> dict[str, Any]:
-    """The job's keywords in the order of its fields; empty `needs` is kept, it means "at once"."""
-    keywords: dict[str, Any] = msgspec.to_builtins(job)
-    return keywords
+def _filled(value: msgspec.Struct, plan: Plan) -> Any:
+    """The keywords of `value` in the order of its fields, with every slot filled.
+
+    Filled before it is written, so that a version that would read as a number gets its quotes.
+    """
+    return _fill(msgspec.to_builtins(value), plan.fills)
+
+
+def _fill(node: Any, fills: Mapping[str, str]) -> Any:
+    if isinstance(node, str):
+        return slots.fill(node, fills)
+    if isinstance(node, dict):
+        return {key: _fill(value, fills) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_fill(item, fills) for item in node]
+    return node
 
 
 class _Dumper(yaml.SafeDumper):

@@ -181,12 +181,14 @@ class Docker(_Value, frozen=True, kw_only=True):
     dockerfile: str | None = None
     """A file of `dockerfiles/`."""
     dockerignore: str | None = None
+    entrypoint: tuple[str, ...] = ()
+    """Appended in exec form, after `EXPOSE` where the port is known."""
     requires: tuple[str, ...] = ()
     """Slots that must have a value; else no Dockerfile is written, and a note says why."""
 
 
 class TemplateFile(_Value, frozen=True, kw_only=True):
-    """A template as it stands in its file. `jobs` and `variants` are judged once composed."""
+    """A template as it stands in its file. What may extend another is judged once composed."""
 
     id: Id
     version: Semver
@@ -197,13 +199,13 @@ class TemplateFile(_Value, frozen=True, kw_only=True):
     ecosystem: str | None = None
     abstract: bool = False
     """Only there to be extended."""
-    slots: dict[str, Slot] = {}
-    workflow: Workflow | None = None
-    default: Job | None = None
-    variables: dict[str, Variable] = {}
-    required: dict[str, Required] = {}
-    servers: dict[str, ServerTemplate] = {}
-    docker: Docker | None = None
+    slots: dict[str, Any] = {}
+    workflow: dict[str, Any] | None = None
+    default: dict[str, Any] | None = None
+    variables: dict[str, Any] = {}
+    required: dict[str, Any] = {}
+    servers: dict[str, Any] = {}
+    docker: dict[str, Any] | None = None
     jobs: dict[str, dict[str, Any]] = {}
     notes: tuple[dict[str, Any], ...] = ()
     variants: tuple[dict[str, Any], ...] = ()

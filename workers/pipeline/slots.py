@@ -15,7 +15,9 @@ from typing import Literal
 
 from workers.pipeline import commands
 
-Kind = Literal["version", "command", "path", "folder", "port", "module", "name", "class", "choice"]
+Kind = Literal[
+    "version", "command", "path", "folder", "port", "module", "name", "class", "choice", "pin"
+]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
 """Exactly one blank on each side: one way to write it keeps templates searchable."""
@@ -30,6 +32,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "module": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?", re.ASCII),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "class": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII),
+    "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
     "choice": re.compile(r"[a-z0-9][a-z0-9.-]*"),
 }
 

@@ -1,0 +1,17 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/maven:3.9-eclipse-temurin-$[[ version ]] AS build
+WORKDIR /src
+COPY pom.xml ./
+RUN mvn --batch-mode --no-transfer-progress dependency:go-offline
+COPY src ./src
+RUN mvn --batch-mode --no-transfer-progress -DskipTests package \
+    dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/app/lib \
+ && mkdir -p /app/lib \
+ && find target -maxdepth 1 -name '*.jar' ! -name '*-sources.jar' ! -name '*-javadoc.jar' \
+    -exec cp {} /app/app.jar \;
+
+FROM ${BASE_REGISTRY}/library/eclipse-temurin:$[[ version ]]-jre
+WORKDIR /app
+COPY --from=build /app ./
+USER 10001:10001

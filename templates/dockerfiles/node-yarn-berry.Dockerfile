@@ -1,0 +1,15 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm AS build
+WORKDIR /app
+RUN corepack enable
+COPY package.json yarn.lock .yarnrc.yml* ./
+RUN $[[ install_command ]]
+COPY . .
+RUN $[[ build_command ]]
+
+FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app ./
+USER 10001:10001

@@ -1,0 +1,17 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
+WORKDIR /app
+RUN pip install --no-cache-dir pdm==2.26.1
+COPY pyproject.toml pdm.lock* ./
+RUN pdm install --prod --no-self --no-editable
+RUN pip --python .venv install --no-cache-dir $[[ server ]]
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=build /app/.venv /app/.venv
+COPY . .
+USER 10001:10001

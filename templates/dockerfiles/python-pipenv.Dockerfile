@@ -1,0 +1,18 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
+WORKDIR /app
+RUN pip install --no-cache-dir pipenv==2025.0.4
+ENV PIPENV_VENV_IN_PROJECT=1
+COPY Pipfile Pipfile.lock* ./
+RUN pipenv install --deploy
+RUN pip --python .venv install --no-cache-dir $[[ server ]]
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=build /app/.venv /app/.venv
+COPY . .
+USER 10001:10001

@@ -1,0 +1,8 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
+WORKDIR /app
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY . .
+USER 10001:10001

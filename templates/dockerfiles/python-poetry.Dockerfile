@@ -1,0 +1,19 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
+WORKDIR /app
+RUN pip install --no-cache-dir poetry==2.1.4
+ENV POETRY_VIRTUALENVS_IN_PROJECT=true \
+    POETRY_NO_INTERACTION=1
+COPY pyproject.toml poetry.lock* ./
+RUN poetry install --only main --no-root --no-cache
+RUN .venv/bin/pip install --no-cache-dir $[[ server ]]
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=build /app/.venv /app/.venv
+COPY . .
+USER 10001:10001

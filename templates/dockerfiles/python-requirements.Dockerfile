@@ -1,0 +1,19 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
+WORKDIR /app
+RUN python -m venv .venv
+ENV PATH=/app/.venv/bin:$PATH \
+    PIP_NO_CACHE_DIR=1
+COPY requirements*.txt ./
+RUN pip install -r requirements.txt
+RUN pip install $[[ server ]]
+
+FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
+WORKDIR /app
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=build /app/.venv /app/.venv
+COPY . .
+USER 10001:10001
