@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from workers.embedded import free_port
@@ -37,6 +37,7 @@ Mode = Literal[
     "404",
     "503",
     "500",
+    "redirect",  # to itself, as a proxy might to somewhere else
 ]
 DRIP_S = 0.05
 
@@ -56,7 +57,7 @@ class OllamaDouble:
         """Bodies of `/api/chat`, as they came."""
         self.preloads: list[dict[str, Any]] = []
         self.most_at_once = 0
-        self._at_once = 0
+        self.now_at_once = 0
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._app(),
@@ -149,20 +150,22 @@ class OllamaDouble:
             await asyncio.sleep(3600)
         if self.mode in ("503", "500"):
             return JSONResponse({"error": "server busy"}, int(self.mode))
+        if self.mode == "redirect":
+            return RedirectResponse("/api/chat", 307)
         if self.mode == "404":
             return JSONResponse({"error": "model not found"}, 404)
         bodies = {"garbage": b"\xff\xfe<html>", "shape": b"[1]\n"}
         return Response(bodies[self.mode]) if self.mode in bodies else None
 
     async def _counted(self, body: Mapping[str, Any]) -> AsyncIterator[bytes]:
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self.now_at_once += 1
+        self.most_at_once = max(self.most_at_once, self.now_at_once)
         try:
             await asyncio.sleep(self.delay_s)
             async for part in self._parts(body):
                 yield part
         finally:
-            self._at_once -= 1
+            self.now_at_once -= 1
 
     async def _parts(self, body: Mapping[str, Any]) -> AsyncIterator[bytes]:
         while self.mode in ("drip", "endless"):

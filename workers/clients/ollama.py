@@ -236,6 +236,8 @@ def _turn(host: str, deadline: float) -> Iterator[None]:
             time.sleep(TURN_POLL_S)
         yield
     finally:
+        # Said out loud: a copy that a fork made meanwhile would hold the lock on.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
