@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,9 @@ async def serve(options: SandboxOptions) -> None:
     sock, options = listen(options)
     sandbox = Sandbox(options)
     server = server_for(sandbox)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
     running = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started and not running.done():
         await asyncio.sleep(0.01)
@@ -53,8 +57,6 @@ def main() -> int:
     """Runs the program; its exit code."""
     try:
         asyncio.run(serve(options_from(sys.argv[1:])))
-    except KeyboardInterrupt:
-        return 0
     except OSError as problem:
         sys.stderr.write(f"The sandbox cannot start: {problem}\n")
         return 1

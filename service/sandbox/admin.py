@@ -36,14 +36,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service.sandbox import admin_instance as instance
 from service.sandbox import samples
+from service.sandbox.admin_instance import Body
 from service.sandbox.core import Sandbox
-from service.sandbox.faults import Fault
+from service.sandbox.overview import overview
 from service.sandbox.refusal import Refusal, error
 from service.sandbox.repository import Blob
-from service.sandbox.state import Outcome, Project, Role, Switches, Variable
+from service.sandbox.state import Outcome, Project, Role, Variable
 
-Body = dict[str, Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -88,60 +89,6 @@ def _blobs(body: Body) -> dict[str, Blob | None]:
     return found
 
 
-def overview(sandbox: Sandbox, project: Project) -> Body:
-    """A project in one answer."""
-    heads = project.repository.branches.items()
-    return {
-        "id": project.id,
-        "path": project.full_path,
-        "url": f"{sandbox.forge.url}/{project.full_path}",
-        "default_branch": project.repository.default_branch,
-        "branches": project.repository.branches,
-        "merge_requests": [
-            {
-                "iid": request.iid,
-                "title": request.title,
-                "description": request.description,
-                "state": request.state,
-                "draft": request.draft,
-                "source_branch": request.source_branch,
-                "target_branch": request.target_branch,
-                "labels": request.labels,
-                "author": request.author.username,
-                "notes": [note.body for note in request.notes],
-            }
-            for request in project.merge_requests.values()
-        ],
-        "pipelines": [
-            {
-                "id": pipeline.id,
-                "sha": pipeline.sha,
-                "ref": pipeline.ref,
-                "source": pipeline.source,
-                "status": pipeline.status,
-                "yaml_errors": pipeline.yaml_errors,
-                "jobs": {job.name: job.status for job in pipeline.latest_jobs()},
-            }
-            for pipeline in project.pipelines.values()
-        ],
-        "commits": [
-            {
-                "sha": commit.sha,
-                "message": commit.message,
-                "author": commit.author.name,
-                "parents": commit.parents,
-                "branches": [name for name, sha in heads if sha == commit.sha],
-            }
-            for commit in project.repository.commits.values()
-        ],
-        "hooks": [
-            {"id": hook.id, "url": hook.url, "alert_status": hook.alert_status,
-             "push_events": hook.push_events, "pipeline_events": hook.pipeline_events}
-            for hook in project.hooks.values()
-        ],
-    }  # fmt: skip
-
-
 def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:
     owner = sandbox.forge.add_user(str(body.get("owner") or "dev"))
     role = Role(int(body.get("bot_role", Role.MAINTAINER)))
@@ -150,11 +97,11 @@ def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:
     files = _blobs(body)
     if files:
         sandbox.push(project, owner, files, branch=body.get("branch"), text="Add sources")
-    return overview(sandbox, project)
+    return overview(sandbox.forge, project)
 
 
 def show_project(sandbox: Sandbox, request: Request, _: Body) -> Body:
-    return overview(sandbox, _project(sandbox, request))
+    return overview(sandbox.forge, _project(sandbox, request))
 
 
 PLAIN = ("archived", "builds_access_level", "ci_config_path", "auto_devops_enabled", "visibility",
@@ -171,12 +118,11 @@ def change_project(sandbox: Sandbox, request: Request, body: Body) -> Body:
     for key, value in (body.get("variables") or {}).items():
         project.variables[key] = Variable(key, str(value))
     if "path" in body:
-        old = project.full_path
-        project.namespace, _, project.path = str(body["path"]).rpartition("/")
+        old = sandbox.forge.move(project, str(body["path"]))
         moved = not old.startswith(f"{project.namespace}/")
         event = "project_transfer" if moved else "project_rename"
         sandbox.courier.project_event(project, event, old)
-    return overview(sandbox, project)
+    return overview(sandbox.forge, project)
 
 
 def delete_project(sandbox: Sandbox, request: Request, _: Body) -> Body:
@@ -234,77 +180,6 @@ def list_files(sandbox: Sandbox, request: Request, _: Body) -> dict[str, str]:
     return {path: blob.content.decode("utf-8", "replace") for path, blob in commit.files.items()}
 
 
-def create_user(sandbox: Sandbox, _: Request, body: Body) -> Body:
-    user = sandbox.forge.add_user(
-        str(body["username"]) if "username" in body else "",
-        admin=bool(body.get("admin")),
-        bot=bool(body.get("bot")),
-    )
-    token = sandbox.forge.add_token(user, frozenset(body.get("scopes") or ["api"]))
-    return {"id": user.id, "username": user.username, "token": token}
-
-
-def switches(sandbox: Sandbox, _: Request, body: Body) -> Switches:
-    now = cast(Body, msgspec.to_builtins(sandbox.forge.switches))
-    unknown = set(body) - set(now)
-    if unknown:
-        raise error(400, f"unknown switches: {', '.join(sorted(unknown))}")
-    sandbox.forge.switches = msgspec.convert({**now, **body}, Switches)
-    return sandbox.forge.switches
-
-
-def list_faults(sandbox: Sandbox, _: Request, __: Body) -> list[Fault]:
-    return list(sandbox.faults.rules.values())
-
-
-def add_fault(sandbox: Sandbox, _: Request, body: Body) -> Fault:
-    return sandbox.faults.add(msgspec.convert(body, Fault))
-
-
-def clear_faults(sandbox: Sandbox, _: Request, __: Body) -> Body:
-    sandbox.faults.rules.clear()
-    return {}
-
-
-def calls(sandbox: Sandbox, request: Request, _: Body) -> Any:
-    path, method = request.query_params.get("path", ""), request.query_params.get("method")
-    found = [e for e in sandbox.journal.entries if path in e.path and method in (None, e.method)]
-    return {"calls": found}
-
-
-def forget_calls(sandbox: Sandbox, _: Request, __: Body) -> Body:
-    sandbox.journal.reset()
-    return {}
-
-
-def deliveries(sandbox: Sandbox, _: Request, __: Body) -> Any:
-    return [
-        {
-            "id": d.id,
-            "number": d.number,
-            "hook_id": d.hook_id,
-            "project_id": d.project_id,
-            "url": d.url,
-            "event": d.event,
-            "kind": d.kind,
-            "statuses": d.statuses,
-            "error": d.error,
-            "body": msgspec.Raw(d.body),
-        }
-        for d in sandbox.courier.deliveries
-    ]
-
-
-async def resend(sandbox: Sandbox, request: Request, _: Body) -> Body:
-    delivery = sandbox.courier.find(request.path_params["key"])
-    status = await sandbox.courier.deliver(sandbox.courier.hook_of(delivery), delivery)
-    return {"id": delivery.id, "status": status}
-
-
-def list_samples(_: Sandbox, __: Request, ___: Body) -> list[str]:
-    return samples.names()
-
-
 def routes() -> list[Route]:
     """The routes below `/_sandbox`."""
     table: list[tuple[str, str, Callable[[Sandbox, Request, Body], Any]]] = [
@@ -317,16 +192,16 @@ def routes() -> list[Route]:
         ("GET", "/projects/{id:path}", show_project),
         ("PATCH", "/projects/{id:path}", change_project),
         ("DELETE", "/projects/{id:path}", delete_project),
-        ("POST", "/users", create_user),
-        ("GET", "/switches", switches),
-        ("PATCH", "/switches", switches),
-        ("GET", "/faults", list_faults),
-        ("POST", "/faults", add_fault),
-        ("DELETE", "/faults", clear_faults),
-        ("GET", "/calls", calls),
-        ("DELETE", "/calls", forget_calls),
-        ("GET", "/deliveries", deliveries),
-        ("POST", "/deliveries/{key}/resend", resend),
-        ("GET", "/samples", list_samples),
+        ("POST", "/users", instance.create_user),
+        ("GET", "/switches", instance.switches),
+        ("PATCH", "/switches", instance.switches),
+        ("GET", "/faults", instance.list_faults),
+        ("POST", "/faults", instance.add_fault),
+        ("DELETE", "/faults", instance.clear_faults),
+        ("GET", "/calls", instance.calls),
+        ("DELETE", "/calls", instance.forget_calls),
+        ("GET", "/deliveries", instance.deliveries),
+        ("POST", "/deliveries/{key}/resend", instance.resend),
+        ("GET", "/samples", instance.list_samples),
     ]
     return [Route(path, _handler(handle), methods=[method]) for method, path, handle in table]

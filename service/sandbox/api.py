@@ -17,7 +17,15 @@ from starlette.responses import JSONResponse, Response
 
 from service.sandbox.core import Sandbox
 from service.sandbox.refusal import Refusal, error
-from service.sandbox.rest import commits, hooks, merge_requests, pipelines, projects, repository
+from service.sandbox.rest import (
+    commits,
+    hooks,
+    jobs,
+    merge_requests,
+    pipelines,
+    projects,
+    repository,
+)
 from service.sandbox.rest.call import INSUFFICIENT, UNAUTHORIZED, Answer, Call
 from service.sandbox.state import Token
 
@@ -71,14 +79,14 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", f"{P}/pipelines", pipelines.list_pipelines),
     ("GET", f"{P}/pipelines/latest", pipelines.latest),
     ("GET", f"{P}/pipelines/:pipeline", pipelines.get_pipeline),
-    ("GET", f"{P}/pipelines/:pipeline/jobs", pipelines.pipeline_jobs),
+    ("GET", f"{P}/pipelines/:pipeline/jobs", jobs.pipeline_jobs),
     ("GET", f"{P}/pipelines/:pipeline/test_report_summary", pipelines.test_report_summary),
     ("POST", f"{P}/pipelines/:pipeline/retry", pipelines.retry_pipeline),
     ("POST", f"{P}/pipelines/:pipeline/cancel", pipelines.cancel_pipeline),
-    ("GET", f"{P}/jobs/:job", pipelines.get_job),
-    ("GET", f"{P}/jobs/:job/trace", pipelines.job_trace),
-    ("POST", f"{P}/jobs/:job/retry", pipelines.retry_job),
-    ("POST", f"{P}/jobs/:job/play", pipelines.play_job),
+    ("GET", f"{P}/jobs/:job", jobs.get_job),
+    ("GET", f"{P}/jobs/:job/trace", jobs.job_trace),
+    ("POST", f"{P}/jobs/:job/retry", jobs.retry_job),
+    ("POST", f"{P}/jobs/:job/play", jobs.play_job),
     ("GET", f"{P}/hooks", hooks.list_hooks),
     ("POST", f"{P}/hooks", hooks.create_hook),
     ("GET", f"{P}/hooks/:hook", hooks.get_hook),
@@ -124,7 +132,7 @@ async def rest(request: Request) -> Response:
     try:
         answer = await _handle(sandbox, request)
     except Refusal as refusal:
-        answer = Answer(refusal.body, refusal.status)
+        answer = Answer(refusal.body, refusal.status, refusal.headers)
     headers = {**answer.headers, **_rate_limit_headers()}
     if isinstance(answer.body, bytes):
         return Response(answer.body, answer.status, headers, answer.media)
@@ -141,8 +149,7 @@ async def _handle(sandbox: Sandbox, request: Request) -> Answer:
         match = pattern.fullmatch(path)
         if match is None or method != request.method:
             continue
-        if request.method not in READS:
-            _may_write(token)
+        _check_scope(token, request.method)
         ids = {name: unquote(value) for name, value in match.groupdict().items()}
         body = await _body(request)
         call = Call(
@@ -154,10 +161,14 @@ async def _handle(sandbox: Sandbox, request: Request) -> Answer:
     raise Refusal(404, {"error": "404 Not Found"})
 
 
-def _may_write(token: Token | None) -> None:
+def _check_scope(token: Token | None, method: str) -> None:
+    """Reads need `api` or `read_api`, everything else needs `api`."""
     if token is None:
-        raise Refusal(401, UNAUTHORIZED)
-    if "api" not in token.scopes:
+        if method not in READS:
+            raise Refusal(401, UNAUTHORIZED)
+        return
+    enough = {"api", "read_api"} if method in READS else {"api"}
+    if not token.scopes & enough:
         raise Refusal(403, INSUFFICIENT)
 
 

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 
 from service.sandbox.faults import Fault, Kind
+from service.sandbox.forge import Switches
 from service.sandbox.journal import Entry
-from service.sandbox.state import Switches
 
 T = TypeVar("T")
 

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from service.sandbox.faults import Faults
+from service.sandbox.forge import Forge
 from service.sandbox.hooks import Courier
 from service.sandbox.journal import Journal
 from service.sandbox.pipelines import Runner
 from service.sandbox.refusal import message
 from service.sandbox.repository import ZERO, Author, Blob, Change
-from service.sandbox.state import Forge, Hook, Project, Role, User
+from service.sandbox.state import Hook, Project, Role, User
 
 GITLAB_VERSION = "18.8.0"
 

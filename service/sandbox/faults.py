@@ -98,7 +98,7 @@ async def answer_with(
         await cut(scope, send)
         return 0
     await _spoil(fault, held, scope, send)
-    return held.status
+    return 0 if fault.kind == "half_body" else held.status
 
 
 class _Held(msgspec.Struct):

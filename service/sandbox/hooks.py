@@ -17,9 +17,10 @@ import httpx
 import msgspec
 
 from service.sandbox import payloads
+from service.sandbox.forge import Forge
 from service.sandbox.refusal import not_found
 from service.sandbox.repository import Change
-from service.sandbox.state import Forge, Hook, Pipeline, Project, User, now, wildcard
+from service.sandbox.state import Hook, Pipeline, Project, User, now, wildcard
 
 TIMEOUT_S = 10.0
 # GitLab's limit of refs of one type and action in a push, above which push hooks are not sent.

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from service.sandbox.forge import Forge
 from service.sandbox.repository import ZERO, Change, Commit
-from service.sandbox.state import Forge, Job, MergeRequest, Pipeline, Project, Role, User, stamp
+from service.sandbox.state import Job, MergeRequest, Pipeline, Project, Role, User, stamp
 
 Payload = dict[str, Any]
 LEVELS = {"private": 0, "internal": 10, "public": 20}

@@ -8,8 +8,9 @@ from typing import Any
 class Refusal(Exception):
     """An answer that is not a success; `body` is the JSON that GitLab would send."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
+        self.headers = headers or {}
         self.status = status
         self.body = body
 

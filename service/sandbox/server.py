@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TypedDict
 
 import msgspec
@@ -92,14 +92,17 @@ class Watch:
                 entry.status = message["status"]
             held.append(message)
 
-        if fault is None:
-            await self.app(scope, replay, watched)
-        else:
-            entry.fault = fault.kind
-            entry.status = await answer_with(fault, self.app, scope, replay, send)
-        entry.ms = round((time.perf_counter() - started) * 1000, 2)
-        # Before the answer leaves: whoever has it finds the journal complete.
-        self.sandbox.journal.add(entry)
+        try:
+            if fault is None:
+                entry.status = 500
+                await self.app(scope, replay, watched)
+            else:
+                entry.fault = fault.kind
+                entry.status = await answer_with(fault, self.app, scope, replay, send)
+        finally:
+            entry.ms = round((time.perf_counter() - started) * 1000, 2)
+            # Before the answer leaves: whoever has it finds the journal complete.
+            self.sandbox.journal.add(entry)
         for message in held:
             await send(message)
 
@@ -107,6 +110,12 @@ class Watch:
         request = Request(scope)
         token = token_text(request.headers)
         known = self.sandbox.forge.tokens.get(token or "")
+        violations = []
+        if "x-gitlab-event-uuid" in request.headers:
+            # GitLab would block hooks of this chain for half an hour.
+            violations.append("X-Gitlab-Event-UUID was forwarded")
+        if {"private_token", "access_token"} & set(request.query_params):
+            violations.append("a token stands in the address")
         return Entry(
             self.sandbox.journal.next(),
             time.time(),
@@ -116,6 +125,7 @@ class Watch:
             user=known.user.username if known else None,
             token_sha256=fingerprint(token),
             body=None if scope["method"] in ("GET", "HEAD") else _readable(body),
+            violations=violations,
         )
 
 
@@ -150,8 +160,16 @@ def listen(options: SandboxOptions) -> tuple[socket.socket, SandboxOptions]:
     return sock, msgspec.structs.replace(options, port=sock.getsockname()[1])
 
 
-def server_for(sandbox: Sandbox) -> uvicorn.Server:
-    """A server for `serve(sockets=[…])`, with quiet logs."""
+class Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to the program around it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def server_for(sandbox: Sandbox) -> Server:
+    """A server for `serve(sockets=[…])`, with quiet logs; `should_exit = True` ends it."""
     config = uvicorn.Config(
         application(sandbox),
         http=Protocol,
@@ -160,4 +178,4 @@ def server_for(sandbox: Sandbox) -> uvicorn.Server:
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
-    return uvicorn.Server(config)
+    return Server(config)

@@ -1,17 +1,14 @@
-"""What GitLab knows: users and tokens, projects, merge requests, pipelines, hooks. No HTTP here."""
+"""What GitLab knows: users and tokens, projects, merge requests, pipelines, hooks."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import IntEnum
 
 import msgspec
 
-from service.sandbox.refusal import message, not_found
 from service.sandbox.repository import Repository
 
 
@@ -103,7 +100,6 @@ class Pipeline(msgspec.Struct):
     status: str = "created"
     yaml_errors: str | None = None
     merge_request: int | None = None
-    variables: dict[str, str] = msgspec.field(default_factory=dict)
     created_at: datetime = msgspec.field(default_factory=now)
     updated_at: datetime = msgspec.field(default_factory=now)
     started_at: datetime | None = None
@@ -230,90 +226,3 @@ class Project(msgspec.Struct):
 def wildcard(pattern: str, name: str) -> bool:
     """GitLab's branch patterns: only `*` is special, and it spans slashes."""
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]"))
-
-
-class Switches(msgspec.Struct):
-    """Instance settings that tests turn; defaults let the demo work on one machine."""
-
-    hooks: bool = True
-    local_requests: bool = True
-    auto_disable_hooks: bool = False
-    system_push_events: bool = False
-    graphql: bool = True
-    graphql_single_blob: bool = False
-    initial_push_by_developers: bool = False
-    merge_request_pipelines: bool = True
-    signing_tokens: bool = True
-    hook_duplicate: float = 0.0
-    """Probability that a delivery is sent twice."""
-    hook_reorder_s: float = 0.0
-    """Deliveries wait a random time up to this many seconds, so their order is lost."""
-    hook_drop: float = 0.0
-    """Probability that a delivery is never sent."""
-
-
-class Forge(msgspec.Struct):
-    """The whole instance."""
-
-    url: str = ""
-    users: dict[int, User] = msgspec.field(default_factory=dict)
-    tokens: dict[str, Token] = msgspec.field(default_factory=dict)
-    projects: dict[int, Project] = msgspec.field(default_factory=dict)
-    system_hooks: dict[int, Hook] = msgspec.field(default_factory=dict)
-    switches: Switches = msgspec.field(default_factory=Switches)
-    counters: dict[str, int] = msgspec.field(default_factory=dict)
-
-    def next_id(self, kind: str) -> int:
-        """The next number of a sequence, from 1."""
-        self.counters[kind] = self.counters.get(kind, 0) + 1
-        return self.counters[kind]
-
-    def add_user(self, username: str, *, admin: bool = False, bot: bool = False) -> User:
-        """A new user, or the one of that name."""
-        for user in self.users.values():
-            if user.username == username:
-                return user
-        name = username.replace("-", " ").replace("_", " ").title()
-        email = f"{username}@example.com"
-        user = User(self.next_id("user"), username, name, email, admin, bot)
-        self.users[user.id] = user
-        return user
-
-    def add_token(self, user: User, scopes: frozenset[str], value: str | None = None) -> str:
-        """Issues a token and answers its text."""
-        text = value or f"glpat-{secrets.token_urlsafe(15)}"
-        self.tokens[text] = Token(user, scopes)
-        return text
-
-    def find_project(self, key: str) -> Project:
-        """By number or full path. Raises `Refusal` 404."""
-        if key.isdigit():
-            project = self.projects.get(int(key))
-        else:
-            wanted = key.lower()
-            project = next((p for p in self.all() if p.full_path.lower() == wanted), None)
-        if project is None:
-            raise not_found("Project")
-        return project
-
-    def all(self) -> Iterator[Project]:
-        return iter(self.projects.values())
-
-    def add_project(self, path: str, owner: User, *, name: str | None = None) -> Project:
-        """A new empty project at `namespace/name`. Raises `Refusal` 400 where the path is taken."""
-        namespace, _, slug = path.strip("/").rpartition("/")
-        if any(p.full_path.lower() == path.strip("/").lower() for p in self.all()):
-            raise message(400, "Path has already been taken")
-        project = Project(self.next_id("project"), name or slug, slug, namespace or owner.username)
-        project.members[owner.id] = Role.OWNER
-        self.projects[project.id] = project
-        return project
-
-    def role(self, project: Project, user: User | None) -> Role:
-        """What `user` is in `project`; administrators are owners everywhere."""
-        if user is None:
-            return Role.GUEST if project.visibility == "public" else Role.NONE
-        if user.admin:
-            return Role.OWNER
-        open_to_all = project.visibility in ("public", "internal")
-        return project.members.get(user.id, Role.GUEST if open_to_all else Role.NONE)

@@ -1,16 +1,20 @@
-"""A sandbox GitLab of one's own, in a process of its own, over real HTTP."""
+"""A sandbox GitLab of one's own over real HTTP, in a process or a thread of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
 
 from service.sandbox.client import SandboxClient
+from service.sandbox.core import Sandbox, SandboxOptions
+from service.sandbox.server import listen, server_for
 from workers.clients.gitlab import GitLab
 
 BOT_TOKEN = "glpat-CANARY0123456789abcd"
@@ -57,3 +61,45 @@ def quiet(instance: Instance) -> Instance:
     )
     instance.control.forget_calls()
     return instance
+
+
+START_S = STOP_S = 10.0
+
+
+class RunningSandbox(msgspec.Struct):
+    """A sandbox that answers at `url`. `token` is the bot's, `client` scripts the instance."""
+
+    url: str
+    token: str
+    admin_token: str
+    client: SandboxClient
+
+
+@contextmanager
+def running_sandbox(options: SandboxOptions | None = None) -> Iterator[RunningSandbox]:
+    """A sandbox in a thread of the test; pipelines take a fifth of a second unless said."""
+    sock, wanted = listen(options or SandboxOptions(pipeline_seconds=0.2))
+    instance = Sandbox(wanted)
+    server = server_for(instance)
+    started = threading.Event()
+
+    async def serve() -> None:
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        while not server.started and not running.done():
+            await asyncio.sleep(0.005)
+        started.set()
+        await running
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox", daemon=True)
+    thread.start()
+    try:
+        if not started.wait(START_S) or not server.started:
+            raise RuntimeError(f"the sandbox did not start within {START_S:g} s")
+        with SandboxClient(instance.forge.url, instance.admin_token) as client:
+            yield RunningSandbox(instance.forge.url, instance.token, instance.admin_token, client)
+    finally:
+        server.should_exit = True
+        thread.join(STOP_S)
+        sock.close()
+    if thread.is_alive():
+        raise RuntimeError(f"the sandbox did not stop within {STOP_S:g} s")

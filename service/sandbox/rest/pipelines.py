@@ -1,4 +1,4 @@
-"""Lint, pipelines and jobs."""
+"""Lint and pipelines."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib
 from typing import Any
 
 from service.sandbox import ci
+from service.sandbox.ci_config import ConfigError, parse
 from service.sandbox.payloads import addresses
-from service.sandbox.pipelines import FINAL, trace, variables_for
 from service.sandbox.refusal import error, message, not_found
 from service.sandbox.rest.call import Answer, Call, paginate
 from service.sandbox.rest.projects import show_user
-from service.sandbox.state import Job, Pipeline, Project, Role, stamp
+from service.sandbox.state import Pipeline, Project, Role, stamp
+from service.sandbox.variables import variables_for
 
 FORBIDDEN = (
     "You do not have sufficient permission to run a pipeline on '{}'. Please select a different"
@@ -22,8 +23,8 @@ FORBIDDEN = (
 def own_lint(text: str) -> tuple[list[str], list[str]]:
     """Errors and warnings: the sandbox's parser first, then the product's validator."""
     try:
-        ci.parse(text)
-    except ci.ConfigError as bad:
+        parse(text)
+    except ConfigError as bad:
         return bad.errors, []
     try:
         check = importlib.import_module("workers.pipeline.lint").check
@@ -61,12 +62,12 @@ def _dry_run(call: Call, project: Project, content: str, jobs: list[dict[str, An
         return ["Reference not found"]
     if call.sandbox.forge.role(project, call.user) < project.push_role(ref):
         return [FORBIDDEN.format(ref)]
-    variables = variables_for(call.sandbox.forge, project, commit, ref, "push", None)
+    variables = variables_for(call.sandbox.forge, project, commit, ref, "push")
     try:
-        planned, _ = ci.plan(ci.parse(content), variables)
+        planned = ci.plan(parse(content), variables, commit.files)
     except ci.FilteredOut as out:
         return [str(out)]
-    except ci.ConfigError as bad:
+    except ConfigError as bad:
         return bad.errors
     for job in planned:
         jobs.append(
@@ -143,7 +144,7 @@ def latest(call: Call) -> Answer:
     return Answer(show_detail(call, project, found[0]))
 
 
-def _find(call: Call, needed: Role = Role.REPORTER) -> tuple[Project, Pipeline]:
+def find_pipeline(call: Call, needed: Role = Role.REPORTER) -> tuple[Project, Pipeline]:
     project = call.project(needed)
     pipeline = project.pipelines.get(call.number("pipeline"))
     if pipeline is None:
@@ -152,7 +153,7 @@ def _find(call: Call, needed: Role = Role.REPORTER) -> tuple[Project, Pipeline]:
 
 
 def get_pipeline(call: Call) -> Answer:
-    return Answer(show_detail(call, *_find(call)))
+    return Answer(show_detail(call, *find_pipeline(call)))
 
 
 def create_pipeline(call: Call) -> Answer:
@@ -168,20 +169,20 @@ def create_pipeline(call: Call) -> Answer:
 
 
 def retry_pipeline(call: Call) -> Answer:
-    project, pipeline = _find(call, Role.DEVELOPER)
+    project, pipeline = find_pipeline(call, Role.DEVELOPER)
     if call.sandbox.runner.retry_failed(pipeline):
         call.sandbox.runner.start(project, pipeline)
     return Answer(show_detail(call, project, pipeline), 201)
 
 
 def cancel_pipeline(call: Call) -> Answer:
-    project, pipeline = _find(call, Role.DEVELOPER)
+    project, pipeline = find_pipeline(call, Role.DEVELOPER)
     call.sandbox.runner.cancel(project, pipeline)
     return Answer(show_detail(call, project, pipeline))
 
 
 def test_report_summary(call: Call) -> Answer:
-    _, pipeline = _find(call)
+    _, pipeline = find_pipeline(call)
     total, failed = pipeline.tests.get("total", 0), pipeline.tests.get("failed", 0)
     counts = {
         "time": round(sum(j.duration or 0 for j in pipeline.latest_jobs() if j.junit), 3),
@@ -198,82 +199,3 @@ def test_report_summary(call: Call) -> Answer:
         if job.junit
     ]
     return Answer({"total": counts, "test_suites": suites})
-
-
-def show_job(call: Call, project: Project, pipeline: Pipeline, job: Job) -> dict[str, Any]:
-    web = addresses(call.sandbox.forge, project)["web"]
-    started = job.started_at
-    return {
-        "id": job.id,
-        "status": job.status,
-        "stage": job.stage,
-        "name": job.name,
-        "ref": pipeline.ref,
-        "tag": False,
-        "coverage": None,
-        "allow_failure": job.allow_failure,
-        "created_at": stamp(job.created_at),
-        "started_at": stamp(started),
-        "finished_at": stamp(job.finished_at),
-        "erased_at": None,
-        "duration": job.duration,
-        "queued_duration": (started - job.created_at).total_seconds() if started else None,
-        "failure_reason": job.failure_reason if job.status == "failed" else None,
-        "user": show_user(call.sandbox.forge, pipeline.user),
-        "pipeline": show_pipeline(call, project, pipeline),
-        "web_url": f"{web}/-/jobs/{job.id}",
-        "artifacts": [],
-        "runner": {"id": 1, "description": "simulated-runner"} if started else None,
-        "retried": job.retried,
-    }
-
-
-def pipeline_jobs(call: Call) -> Answer:
-    """Latest attempts, all with `include_retried`; `scope[]` filters by state."""
-    project, pipeline = _find(call)
-    jobs = pipeline.jobs if call.flag("include_retried") else pipeline.latest_jobs()
-    scope = call.query.get("scope[]") or call.query.get("scope")
-    jobs = [job for job in jobs if scope in (None, job.status)]
-    return paginate(call, jobs[::-1], lambda job: show_job(call, project, pipeline, job))
-
-
-def _find_job(call: Call, needed: Role = Role.REPORTER) -> tuple[Project, Pipeline, Job]:
-    project = call.project(needed)
-    number = call.number("job")
-    for pipeline in project.pipelines.values():
-        for job in pipeline.jobs:
-            if job.id == number:
-                return project, pipeline, job
-    raise not_found()
-
-
-def get_job(call: Call) -> Answer:
-    return Answer(show_job(call, *_find_job(call)))
-
-
-def job_trace(call: Call) -> Answer:
-    *_, job = _find_job(call)
-    return Answer(trace(job).encode(), media="text/plain")
-
-
-def retry_job(call: Call) -> Answer:
-    project, pipeline, job = _find_job(call, Role.DEVELOPER)
-    if job.status not in FINAL or job.retried:
-        raise message(403, "403 Forbidden - Job is not retryable")
-    fresh = call.sandbox.runner.retry(pipeline, job)
-    for other in pipeline.latest_jobs():
-        other.status = "created" if other.status == "skipped" else other.status
-    call.sandbox.runner.start(project, pipeline)
-    return Answer(show_job(call, project, pipeline, fresh), 201)
-
-
-def play_job(call: Call) -> Answer:
-    """Starts a manual job: the pipeline runs again, then ends anew."""
-    project, pipeline, job = _find_job(call, Role.DEVELOPER)
-    if job.status != "manual":
-        raise message(400, "Unplayable Job")
-    job.status, job.when = "created", "on_success"
-    for other in pipeline.latest_jobs():
-        other.status = "created" if other.status == "skipped" else other.status
-    call.sandbox.runner.start(project, pipeline)
-    return Answer(show_job(call, project, pipeline, job))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from service.sandbox.core import GITLAB_VERSION
+from service.sandbox.forge import Forge
 from service.sandbox.languages import shares
 from service.sandbox.payloads import addresses, avatar, runner_block
 from service.sandbox.refusal import message, not_found
 from service.sandbox.rest.call import Answer, Call, paginate
-from service.sandbox.state import Forge, Project, Role, User, Variable, stamp
+from service.sandbox.state import Project, Role, User, Variable, stamp
 
 
 def show_user(forge: Forge, user: User) -> dict[str, Any]:
