@@ -87,6 +87,7 @@ _RUNNERS = re.compile(
     r"|pnpm exec|pnpm run|yarn|bunx|bun x|python3? -m|php|perl|sh|conda run)\s+"
 )
 _PLACES = re.compile(r"(?:\./|vendor/bin/|bin/|node_modules/\.bin/)(?=\w)")
+_VALUED = re.compile(r"\s(?:-C|--test-dir|--builddir|--project-path) \S+")
 _WRAPPERS = {"mvnw": "mvn", "gradlew": "gradle", "python3": "python", "py.test": "pytest"}
 
 
@@ -95,7 +96,7 @@ def plain_command(command: str) -> str:
     command = re.sub(r"\b(npm|yarn|pnpm|composer|bun) run(?:-script)? ", r"\1 ", command.strip())
     if not re.match(r"(yarn|pnpm|npm|bun) ", command):
         command = _RUNNERS.sub("", command)
-    words = _PLACES.sub("", command).split()
+    words = _VALUED.sub("", _PLACES.sub("", command)).split()
     return " ".join(_WRAPPERS.get(word, word) for word in words if not word.startswith("-"))
 
 
