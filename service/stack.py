@@ -50,6 +50,7 @@ class Stack:
                     commands[f"{queue}-{number}"] = ["_worker", queue]
             commands["ticker"] = ["tick"]
             self._supervisor = building.enter_context(Supervisor(commands, self.environment()))
+            sync_templates(self.settings)
             self.wait_ready()
             self._exit = building.pop_all()
         return self
@@ -114,6 +115,27 @@ class Stack:
             except httpx.HTTPError:
                 pause.wait(0.1)
         raise Retryable(f"the receiver at {self.url} did not become ready; see its log above")
+
+
+def sync_templates(settings: Settings) -> None:
+    """Load the templates into Chroma beside the start: a Chroma that is away delays nothing.
+
+    Raises Misconfigured where a template is wrong, before anything is served with it.
+    """
+    from workers.clients.chroma import Index
+    from workers.pipeline.templates import Templates
+    from workers.steps.retrieve import sync_templates as sync
+
+    templates, url = Templates.load(settings.templates_dir), settings.chroma_url
+
+    def load() -> None:
+        try:
+            if url is not None:
+                sync(Index(url, timeout=10), templates)
+        except Retryable as error:
+            log.warning("templates are not in Chroma, the files are used", reason=str(error))
+
+    threading.Thread(target=load, daemon=True, name="sync-templates").start()
 
 
 def port_of(url: str) -> int:

@@ -78,6 +78,7 @@ class _Carrier:
         self.parts = parts
         self.run = run
         self.step = "start"
+        self.said = ""
 
     # -- the way
 
@@ -225,8 +226,10 @@ class _Carrier:
         )
 
     def say(self, message: str) -> None:
-        """A line of progress that changes nothing."""
-        self.parts.runs.say(self.run, message)
+        """A line of progress that changes nothing; the same one is not said twice in a row."""
+        if message != self.said:
+            self.parts.runs.say(self.run, message)
+        self.said = message
 
     def note_project(self, project: Project) -> None:
         """Names may have changed since the event; the webhook may be missing."""

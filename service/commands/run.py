@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import typer
@@ -57,7 +56,6 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
     require_gitlab(settings)
     stop = stop_on_signals()
     with Stack(settings, host=host, port=port, workers_per_queue=processes) as stack:
-        _sync_templates(stack.settings)
         for token in stack.made_tokens:
             kept = settings.devops_backend_data / "api-token"
             typer.echo(f"API token (shown once, kept in {kept}): {token}", err=True)
@@ -99,7 +97,7 @@ def work(
     """
     import os
 
-    from service.stack import settings_environment
+    from service.stack import settings_environment, sync_templates
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -117,7 +115,7 @@ def work(
     if with_ticker:
         commands["ticker"] = ["tick"]
     stop = stop_on_signals()
-    _sync_templates(settings)
+    sync_templates(settings)
     with Supervisor(commands, {**os.environ, **settings_environment(settings)}) as supervisor:
         supervisor.run(stop)
 
@@ -161,27 +159,3 @@ def _with_redis(settings: Settings) -> Settings:
             "REDIS_URL: should name a Redis or Valkey server (`up` starts its own instead)"
         )
     return settings.model_copy(update={"redis_url": url})
-
-
-def _sync_templates(settings: Settings) -> None:
-    """Load the templates into Chroma beside the start: a Chroma that is away delays nothing."""
-    import structlog
-
-    from workers.clients.chroma import Index
-    from workers.errors import Retryable
-    from workers.pipeline.templates import Templates
-    from workers.steps.retrieve import sync_templates
-
-    templates = Templates.load(settings.templates_dir)
-
-    def sync() -> None:
-        if settings.chroma_url is None:
-            return
-        try:
-            sync_templates(Index(settings.chroma_url), templates)
-        except Retryable as error:
-            structlog.get_logger(__name__).warning(
-                "templates are not in Chroma, files are used", reason=str(error)
-            )
-
-    threading.Thread(target=sync, daemon=True, name="sync-templates").start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,9 @@ from service.commands import output
 from service.commands.run import _with_redis
 from workers.errors import Misconfigured, NotFound
 from workers.settings import Settings
-from workers.wiring import Parts
+
+if TYPE_CHECKING:
+    from workers.wiring import Parts
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")]
@@ -34,13 +36,16 @@ def register(app: typer.Typer) -> None:
         app.add_typer(group, name=name)
 
 
-def _parts() -> Parts:
-    return Parts(_with_redis(Settings.load()))
+def _parts(*, with_redis: bool = True) -> Parts:
+    from workers.wiring import Parts
+
+    settings = Settings.load()
+    return Parts(_with_redis(settings) if with_redis else settings)
 
 
 def templates_check(as_json: Json = False) -> None:
     """Load and check every template; prints them sorted."""
-    templates = Parts(Settings.load()).templates.all()
+    templates = _parts(with_redis=False).templates.all()
     rows = [(t.id, t.version, t.language, t.framework or "") for t in templates]
     if as_json:
         names = ("id", "version", "language", "framework")
@@ -53,7 +58,7 @@ def templates_sync() -> None:
     """Load the templates into Chroma's collection `pipeline_templates`."""
     from workers.steps.retrieve import sync_templates
 
-    parts = Parts(Settings.load())
+    parts = _parts(with_redis=False)
     if parts.index is None:
         raise Misconfigured("CHROMA_URL: should name the Chroma server to load the templates into")
     sync_templates(parts.index, parts.templates)

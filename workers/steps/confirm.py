@@ -76,8 +76,15 @@ def _doubts(state: PipelineState, our_jobs: Mapping[str, str]) -> Iterable[str]:
         yield "the plan has no test"
     if not stages & {"compile", "build"}:
         yield "the plan compiles and builds nothing"
-    for name, stage in our_jobs.items():
-        if stage in PROVING and (doubt := _doubt(ran.get(name))) is not None:
+    proving = {name: stage for name, stage in our_jobs.items() if stage in PROVING}
+    # A job that its rule left out (no registry, no server) proves nothing and disproves nothing.
+    seen = {stage for name, stage in proving.items() if name in ran}
+    if "test" in stages and "test" not in seen:
+        yield "no job of the stage test ran"
+    if stages & {"compile", "build"} and not seen & {"compile", "build"}:
+        yield "no job of the stages compile and build ran"
+    for name in proving:
+        if name in ran and (doubt := _doubt(ran[name])) is not None:
             yield f"{name} {doubt}"
     tests = state.tests
     if tests is not None and tests.executed == 0:
@@ -86,10 +93,8 @@ def _doubts(state: PipelineState, our_jobs: Mapping[str, str]) -> Iterable[str]:
         yield f"{tests.failed + tests.error} tests failed in a job that succeeded"
 
 
-def _doubt(job: Job | None) -> str | None:
+def _doubt(job: Job) -> str | None:
     """Why one job proves nothing."""
-    if job is None:
-        return "did not run"
     if job.status != "success":
         return f"ended as {job.status}"
     if job.allow_failure:

@@ -1,0 +1,241 @@
+"""The whole loop: a project is born, gets its pipeline, goes green, and is learned from."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.world import World
+
+STAGES = ["compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn"]
+FILES = {".gitlab-ci.yml", "Dockerfile", ".dockerignore"}
+
+
+@pytest.mark.parametrize(
+    ("sample", "language"),
+    [("go-hello", "go"), ("python-greeter", "python"), ("node-notes", "javascript"),
+     ("java-bank", "java")],
+)  # fmt: skip
+def test_a_project_is_born_and_goes_green(running: World, sample: str, language: str) -> None:
+    """From project_create over the first push to a green pipeline, for each of four languages."""
+    project = running.born(sample)
+    waiting = running.run(project, "waiting_for_push")
+    assert waiting["trigger"]["kind"] == "project_created" and "empty" in waiting["reason"]
+    running.forge.push(project, sample=sample)
+    run = running.run(project)
+    assert (run["id"], run["state"]) == (waiting["id"], "succeeded"), run["reason"]
+    assert run["analysis"]["language"] == language
+    assert run["analysis"]["evidence"] and run["generation"]["by"] == "reference"
+    assert run["validation"]["errors"] == [] and run["validation"]["linted_by"] == "gitlab"
+    assert run["pipeline"]["status"] == "success" and run["pipeline"]["confirmed_by"] == "event"
+    assert run["learned"]["outcome"] == "succeeded"
+
+    branch = run["commit"]["branch"]
+    assert branch == f"devops-backend/ci-{run['source_sha'][:8]}"
+    committed = running.forge.files(project, branch)
+    before = running.forge.files(project)
+    added = {path for path in committed if path not in before}
+    assert ".gitlab-ci.yml" in added <= FILES
+    document = yaml.safe_load(committed[".gitlab-ci.yml"])
+    assert document["stages"] == STAGES
+    assert document["learn_record"]["stage"] == "learn" and "DEVOPS_BACKEND_URL" in str(
+        document["variables"]
+    )
+    assert list(document)[-1] == "learn_record"
+    (message,) = running.our_commits(project)
+    assert message.rstrip().endswith(f"Devops-Backend-Run: {run['id']}")
+
+    (opened,) = running.forge.merge_requests(project)
+    assert not opened.draft and opened.source_branch == branch
+    assert "```mermaid" in opened.description and run["source_sha"][:12] in opened.description
+
+
+def test_the_second_project_of_a_stack_starts_from_what_was_learned(running: World) -> None:
+    """`reference.source` is `learned`, and the record grows by one success."""
+    first = running.run(running.born("first", sample="go-hello"))
+    second = running.run(running.born("second", sample="go-orders"))
+    assert first["state"] == second["state"] == "succeeded"
+    assert second["reference"]["source"] == "learned"
+    learned = running.api.get("/api/v1/learned", params={"language": "go"}).json()
+    record = next(r for r in learned["learned"] if r["id"] == second["reference"]["id"])
+    assert record["successes"] >= 2 and record["failures"] == 0
+
+
+def test_a_healthy_run_polls_nothing_and_makes_eight_calls_at_most(running: World) -> None:
+    """From first push to draft merge request, counted at GitLab's own door."""
+    project = running.born("frugal")
+    running.run(project, "waiting_for_push")
+    running.quiet()
+    running.forge.forget_calls()
+    running.forge.push(project, sample="go-hello")
+    run = running.run(project)
+    running.quiet()
+    calls = running.calls(project)
+    assert not [call for call in calls if "/pipelines" in call]
+    opened = next(i for i, c in enumerate(calls) if c.startswith("POST") and "merge_requests" in c)
+    assert opened + 1 <= 8, calls
+    assert run["state"] == "succeeded"
+
+
+def test_the_empty_repository_waits_and_says_so(running: World) -> None:
+    """Nothing is committed; the project page tells why and what comes next."""
+    project = running.born("empty")
+    run = running.run(project, "waiting_for_push")
+    running.quiet()
+    page = running.api.get(f"/api/v1/projects/{project}").json()
+    assert "empty" in page["reason"] and "push" in page["next_step"]
+    assert running.our_commits(project) == [] and run["commit"] is None
+    (hook,) = running.forge.project(project).hooks
+    assert hook.url.endswith("/webhooks/gitlab")
+
+
+def test_an_existing_pipeline_is_left_alone(running: World) -> None:
+    """Skipped with the reason; not a byte is changed, no branch is made."""
+    theirs = "build:\n  script: [make]\n"
+    project = running.born("theirs", files={".gitlab-ci.yml": theirs, "go.mod": "module x\n"})
+    run = running.run(project)
+    assert run["state"] == "skipped" and "has a pipeline already" in run["reason"]
+    assert running.forge.file(project, ".gitlab-ci.yml") == theirs
+    assert list(running.forge.project(project).branches) == ["main"]
+
+
+def test_a_persons_dockerfile_is_kept(running: World) -> None:
+    """The pipeline builds with it; the merge request says that it was kept."""
+    theirs = 'FROM scratch\nCOPY app /app\nUSER 10001\nENTRYPOINT ["/app"]\n'
+    project = running.born("docker")
+    running.forge.push(project, {"Dockerfile": theirs}, sample="go-hello")
+    run = running.run(project)
+    assert run["state"] == "succeeded", run["reason"]
+    assert running.forge.file(project, "Dockerfile", run["commit"]["branch"]) == theirs
+
+
+def test_nothing_to_build_gets_nothing(running: World) -> None:
+    """Documentation alone is an answer, with its reason."""
+    project = running.born("docs", files={"README.md": "# Notes\n", "docs/a.md": "text\n"})
+    run = running.run(project)
+    assert run["state"] == "skipped" and run["reason"].startswith("nothing to build")
+    assert running.our_commits(project) == []
+
+
+def test_a_failed_pipeline_is_told_and_not_offered(running: World) -> None:
+    """Red: the run failed with the job's name, the merge request stays a draft, nothing is proven."""
+    project = running.born("red")
+    running.forge.set_outcome(project, "fail", "test")
+    running.forge.push(project, sample="node-weather")
+    run = running.run(project)
+    assert run["state"] == "failed" and "failed" in run["reason"]
+    (opened,) = running.forge.merge_requests(project)
+    assert opened.draft and "failed" in opened.description
+    assert run["learned"]["outcome"] == "failed"
+
+
+def test_a_retry_turns_failed_into_succeeded(running: World) -> None:
+    """The later event settles the run anew, and the record corrects itself."""
+    project = running.born("flaky")
+    running.forge.set_outcome(project, "flaky")
+    running.forge.push(project, sample="python-inventory")
+    run = running.run(project, "succeeded")
+    assert run["pipeline"]["status"] == "success" and run["learned"]["outcome"] == "succeeded"
+    (opened,) = running.forge.merge_requests(project)
+    assert not opened.draft
+
+
+def test_our_own_push_starts_no_second_run(running: World) -> None:
+    """The echo of our commit is ignored; one run, one commit."""
+    project = running.born("echo", sample="go-hello")
+    running.run(project)
+    running.quiet()
+    assert len(running.runs(project)) == 1 and len(running.our_commits(project)) == 1
+    rows = running.api.get("/api/v1/deliveries", params={"project": project}).json()["deliveries"]
+    assert any(row["reason"] == "our own branch" for row in rows)
+
+
+def test_a_push_after_the_merge_request_changes_nothing(running: World) -> None:
+    """One merge request per project, however many pushes follow."""
+    project = running.born("busy", sample="go-hello")
+    running.run(project)
+    for number in range(3):
+        running.forge.push(project, {"notes.txt": str(number)})
+    running.quiet()
+    assert len(running.our_commits(project)) == 1
+    assert len(running.forge.merge_requests(project)) == 1
+
+
+def test_an_import_is_found_without_any_event(running: World) -> None:
+    """Nothing announces the end of an import; a retrigger finds what is there."""
+    project = running.born("imported")
+    running.run(project, "waiting_for_push")
+    running.forge.import_project(project, sample="go-hello", seconds=0.2)
+    running.until(lambda: running.forge.files(project) or None, lambda: "the import to end")
+    answer = running.api.post(f"/api/v1/projects/{project}/retrigger", json={})
+    assert answer.status_code == 202
+    assert running.run(project)["state"] == "succeeded"
+
+
+def test_a_refused_commit_is_a_clear_error(running: World) -> None:
+    """`Prefer: wait` answers 500 with GitLab's reason; the run ends in `error` with the step."""
+    path = running.name("refused")
+    project = running.forge.create_project(path, bot_role=20).id
+    running.forge.push(project, sample="go-hello")
+    running.run(project)
+    answer = running.api.post(
+        "/api/v1/pipeline/workflow",
+        json={"repo_url": f"{running.gitlab_url}/{path}"},
+        headers={"Prefer": "wait=30"},
+    )
+    assert answer.status_code == 500, answer.text
+    problem = answer.json()
+    assert problem["status"] == 500 and "commit" in problem["detail"]
+    run = running.runs(project)[0]
+    assert run["state"] == "error" and running.our_commits(project) == []
+
+
+def test_a_workflow_request_answers_with_the_commit(running: World) -> None:
+    """The user's own way in: POST, wait, 200 with the commit."""
+    path = running.name("asked")
+    project = running.forge.create_project(path).id
+    running.run(project, "waiting_for_push")
+    running.forge.import_project(project, sample="go-hello", seconds=0.1)
+    running.until(lambda: running.forge.files(project) or None, lambda: "the import to end")
+    running.until(
+        lambda: (
+            running.api.post(
+                "/api/v1/pipeline/workflow",
+                json={"repo_url": f"{running.gitlab_url}/{path}.git", "use_template_only": True},
+                headers={"Prefer": "wait=30"},
+            ).status_code
+            in (200, 202)
+        ),
+        lambda: "an answer",
+    )
+    assert running.run(project)["commit"]["sha"]
+
+
+def test_a_forged_secret_is_refused_and_leaves_no_trace(running: World) -> None:
+    """401 with a constant body; the ledger is as it was."""
+    project = running.born("forged")
+    running.run(project, "waiting_for_push")
+    running.quiet()
+    before = running.api.get("/api/v1/deliveries").json()["deliveries"]
+    answer = httpx.post(
+        f"{running.stack.url}/webhooks/gitlab",
+        content=b'{"event_name":"push","project_id":%d}' % project,
+        headers={"X-Gitlab-Token": "wrong", "X-Gitlab-Event": "System Hook"},
+        trust_env=False,
+    )
+    assert answer.status_code == 401 and "wrong" not in answer.text
+    assert running.api.get("/api/v1/deliveries").json()["deliveries"] == before
+
+
+def test_the_text_is_safe_and_whole(running: World) -> None:
+    """A person reads what was found with its evidence, what to configure, and how to stop it."""
+    run = running.run(running.born("text", sample="python-greeter"))
+    (opened,) = running.forge.merge_requests(run["project"]["id"])
+    text = opened.description
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.search(r"(?m)^\s*/\w", outside)
+    for part in ("SONAR_TOKEN", "pyproject.toml", "devops-backend/ci-"):
+        assert part in text or part in opened.source_branch
