@@ -59,6 +59,14 @@ _WORKSPACE_TOOLS = (
     r"(?:npx --no-install |pnpm exec |yarn exec )?(?:turbo run|nx run-many -t|lerna run)"
 )
 
+# pnpm and yarn run a script by its bare name, unless they know the word themselves.
+_NOT_BUILT_IN = (
+    r"(?!(?:add|audit|bin|bump|cache|config|create|dedupe|deploy|dlx|doctor|env|exec|fetch|import"
+    r"|info|init|install|i|link|list|login|logout|node|npm|outdated|owner|pack|patch|plugin|policies"
+    r"|prune|publish|rebuild|remove|rm|root|self-update|server|set|setup|store|tag|team|unlink|up"
+    r"|update|upgrade|upgrade-interactive|version|versions|why|workspace|workspaces)(?: |$))"
+)
+
 FORMS: Mapping[str, tuple[str, ...]] = {
     "go": (r"go (?:build|test|vet)", r"gotestsum", r"golangci-lint run", r"mage [A-Za-z]+"),
     "python": (
@@ -68,9 +76,9 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         r"hatch (?:test|fmt --check)",
     ),
     "node": (
-        rf"npm (?:test|ci|run(?:-script)? {_SCRIPT})(?: --workspaces| --if-present)*",
-        rf"pnpm (?:test|(?:-r |--recursive )?run {_SCRIPT}|-r test)",
-        rf"yarn (?:test|build|lint|typecheck|run {_SCRIPT})",
+        rf"npm (?:test|start|ci|run(?:-script)? {_SCRIPT})(?: --workspaces| --if-present)*",
+        rf"pnpm (?:-r |--recursive )?(?:run {_SCRIPT}|{_NOT_BUILT_IN}{_SCRIPT})",
+        rf"yarn (?:run {_SCRIPT}|{_NOT_BUILT_IN}{_SCRIPT})",
         rf"bun (?:test|run {_SCRIPT})",
         r"node --test",
         rf"{_WORKSPACE_TOOLS} {_SCRIPT}",

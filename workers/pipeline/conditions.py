@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from workers.detect.analysis import Analysis
@@ -24,7 +25,7 @@ _SETS = ("linters", "lock_files", "manifests", "features", "ci_files")
 _FLAGS = ("has_tests", "dockerfile")
 _PREFIXED = re.compile(r"(?:commands|facts|slot)\.[a-z_]+")
 _SITE = ("site.builder", "site.registry", "site.sonar", "site.splunk")
-KNOWN = frozenset({*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers", "manager_major"})
+KNOWN = frozenset({*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers", "manager_major", "entry_suffix"})
 
 
 def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str]) -> Facts:
@@ -35,6 +36,7 @@ def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str])
     for name in _SETS:
         known[name] = frozenset(getattr(analysis, name))
     version = analysis.facts.get("package_manager_version", "")
+    known["entry_suffix"] = _texts(PurePosixPath(analysis.entry_point or "").suffix)
     known["manager_major"] = _texts(version.partition(".")[0])
     known["servers"] = frozenset(service.name for service in analysis.services)
     known["has_tests"] = frozenset({"true"} if analysis.has_tests else ())

@@ -111,6 +111,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     defaults: dict[str, str]
     kinds: dict[str, str]
     site: dict[str, str]
+    builder: Builder
     workflow: Workflow
     default: Job
     variables: dict[str, Variable]
@@ -119,7 +120,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     dockerfile: str | None
     dockerignore: str | None
     images: tuple[str, ...]
-    """Every reference of the table in force, mirrored as the site says."""
+    """Every reference of the table in force, versions still slots."""
+    mirror: str | None
     required_variables: tuple[RequiredVariable, ...]
     notes: tuple[str, ...]
 
@@ -184,6 +186,7 @@ def build(
         defaults={name: slot.default for name, slot in declared.items()},
         kinds={name: slot.kind for name, slot in declared.items()},
         site=site.values(),
+        builder=site.builder,
         workflow=msgspec.convert(body["workflow"], Workflow),
         default=_default(body["default"], site),
         variables=_variables(body, known, empty),
@@ -191,7 +194,8 @@ def build(
         comments=comments,
         dockerfile=docker.dockerfile,
         dockerignore=docker.dockerignore,
-        images=_references(template, site),
+        images=tuple(sorted({image.reference for image in template.images.values()})),
+        mirror=site.mirror,
         required_variables=_required(body, known, jobs),
         notes=(*docker_notes, *job_notes, *_notes(body, known, empty, fills)),
     )
@@ -326,10 +330,6 @@ def _variables(
     """Those that have a value: an address that is not configured is not declared."""
     raw = resolve.prune(body["variables"], known, empty)
     return {name: msgspec.convert(row, Variable) for name, row in raw.items() if row.get("value")}
-
-
-def _references(template: Template, site: Site) -> tuple[str, ...]:
-    return tuple(sorted({mirrored(i.reference, site.mirror) for i in template.images.values()}))
 
 
 def _default(raw: Mapping[str, Any], site: Site) -> Job:

@@ -100,7 +100,7 @@ class _File(msgspec.Struct, frozen=True):
     raw: dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """Safe, and without aliases or silent loss: a key that stands twice is an error."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -133,7 +133,7 @@ def _read(path: Path) -> str:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(_read(path), _Loader)  # noqa: S506  a SafeLoader
+        raw = yaml.load(_read(path), StrictLoader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise Misconfigured(f"{path}: {line}{error.problem}") from None
