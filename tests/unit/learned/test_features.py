@@ -1,57 +1,57 @@
-"""The words of a stack: from our own tables, nothing of the repository's own."""
+"""The words of a stack: short, plain, and no sentence of anybody's."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.detect.analysis import Analysis, App, Evidence, Service
+from workers.detect.analysis import Analysis
 from workers.steps.features import features
 
 
-def test_a_stack_in_words() -> None:
-    """Tools by kind, and dependencies that the tables of detection name."""
-    analysis = Analysis(
-        language="python",
-        framework="fastapi",
-        package_manager="poetry",
-        test_tool="pytest",
-        linters=("ruff",),
-        features=("fastapi", "pytest"),
+def test_words_of_the_tables_pass() -> None:
+    """As detection writes them, in its order."""
+    words = (
+        "dependency:@nestjs/core",
+        "dependency:spring-boot-starter-web",
+        "has:tests",
+        "language:typescript",
+        "lint:ruff",
+        "manager:npm",
+        "version:3.12",
+        "with:c",
     )
-    assert features(analysis) == (
-        "framework:fastapi",
-        "language:python",
-        "linter:ruff",
-        "manager:poetry",
-        "test:pytest",
-        "uses:fastapi",
-        "uses:pytest",
-    )
+    assert features(Analysis(features=words)) == words
 
 
-def test_a_projects_own_names_stay_out() -> None:
-    """Private packages, scripts, paths, services and facts never become words."""
-    secret = "acme-secret-tenant-a"
-    analysis = Analysis(
-        language="python",
-        features=("fastapi", secret, f"@{secret}/core"),
-        entry_point=f"{secret}/main.py",
-        commands={"test": (f"make {secret}",), secret: ("x",)},
-        services=(Service(secret),),
-        apps=(App(secret, "python"),),
-        manifests=(f"{secret}/pyproject.toml",),
-        facts={"module": secret},
-        evidence=(Evidence(secret, secret),),
-        questions=(secret,),
-    )
-    assert features(analysis) == ("language:python", "uses:fastapi")
+@pytest.mark.parametrize(
+    "word",
+    [
+        "pytest",
+        "dependency:",
+        "dependency:Acme Secret",
+        "dependency:acme\nsecret",
+        "dependency:" + "a" * 41,
+        "version:SECRET-TENANT-A",
+        "version:3.12-secret",
+        "test:$(curl evil.example)",
+        "test:pytest\u200b",
+        "Language:go",
+        "x" * 200,
+        "",
+    ],
+)
+def test_anything_else_stays(word: str) -> None:
+    """Bare names, blanks, capitals, control characters, long strings, versions that are none."""
+    assert features(Analysis(features=("language:go", word))) == ("language:go",)
 
 
-@given(st.lists(st.text(max_size=60), max_size=5))
-def test_tool_names_are_plain_words(names: list[str]) -> None:
-    """Even a detection gone wrong puts no control character, quote or long text into a word."""
-    for word in features(Analysis(language="go", linters=tuple(names))):
+@given(st.lists(st.text(max_size=80), max_size=5))
+def test_what_passes_is_plain(words: list[str]) -> None:
+    """ASCII, printable, without blanks, at most 53 characters."""
+    for word in features(Analysis(features=tuple(words))):
         assert word.isascii()
         assert word.isprintable()
-        assert len(word) < 60
+        assert " " not in word
+        assert len(word) <= 53
