@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.detect import judge
+from workers.detect import answer, apps, extras, judge, overrides
 from workers.detect.analysis import Analysis, Source
 from workers.detect.ecosystems import ECOSYSTEMS
-from workers.detect.explore import Tree, explore
+from workers.detect.explore import explore
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
 
-ROUNDS = 4  # each is one request for the files that the rules asked for
+ROUNDS = 6  # each is one request for the files that the rules asked for
 
 
 def detect(source: Source, progress: Callable[[str], None] | None = None) -> Analysis:
-    """What the repository is. Never raises for what stands in it; `source` may raise its own errors.
+    """What the repository is. What stands in it never raises; `source` may raise its own errors.
 
     The same tree gives the same answer, from a folder and over the API. `progress` hears one
     line before each request.
@@ -23,30 +23,36 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
     say = progress or (lambda _: None)
     tree = explore(source, progress)
     reader = Reader(source, tree)
-    found = inspect(reader)
+    result = look(reader)
     for _ in range(ROUNDS):
-        say("reading manifests")
+        if not reader.wishes:
+            break
+        say(f"reading {len(reader.wishes)} files")
         if not reader.flush():
             break
-        found = inspect(reader)
-    return judge.analysis(reader, found)
+        result = look(reader)
+    return result
 
 
-def inspect(reader: Reader) -> list[Found]:
-    """Every ecosystem's view of the root, and of the folders with apps where the root has none."""
-    tree = reader.tree
-    root = inspect_folder(reader, "")
-    if any(found.strength >= 0.5 for found in root):
-        return root
-    return root + [found for path in app_folders(tree) for found in inspect_folder(reader, path)]
+def look(reader: Reader) -> Analysis:
+    """One pass of all rules over what has been read so far; notes what they would read next."""
+    root = inspect(reader, str(overrides.stated(reader).get("path", "")).strip("./"))
+    chosen = judge.verdict(reader, root)
+    inside: list[Found] = []
+    beside: list[Found] = []
+    if chosen is None or max(one.strength for one in root) < judge.STRONG:
+        found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
+        beside = apps.services(reader, found)
+        chosen = judge.verdict(reader, [*root, *beside]) or chosen
+    if chosen is not None:
+        members = [path for path in chosen.best.members if path != chosen.best.folder]
+        inside = [one for path in members for one in inspect(reader, path)]
+    extra = extras.gather(Folder(reader), chosen.best if chosen else None)
+    result = answer.analysis(reader, chosen, inside, beside, extra)
+    return overrides.apply(reader, result)
 
 
-def inspect_folder(reader: Reader, path: str) -> list[Found]:
+def inspect(reader: Reader, path: str) -> list[Found]:
     """Every ecosystem's view of one folder."""
     seen = (rules(Folder(reader, path)) for rules in ECOSYSTEMS)
     return [found for found in seen if found is not None]
-
-
-def app_folders(tree: Tree) -> list[str]:
-    """The shallowest folders with a manifest, asides left out."""
-    return judge.app_folders(tree)

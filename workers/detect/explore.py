@@ -12,10 +12,33 @@ from workers.detect.sources import ASIDE, VENDORED, is_aside, weigh
 WALK_LIMIT = 500  # five pages of GitLab's tree API
 CHILDREN_LIMIT = 1000
 EXTRA_LISTINGS = 4  # with root and walk, ten calls of 100 entries
-APP_FOLDERS = (
-    "apps packages services src cmd app backend server api web frontend client libs crates "
-    "modules projects functions lambda internal lib source config k8s terraform roles".split()
-)
+APP_FOLDERS = [
+    "apps",
+    "packages",
+    "services",
+    "src",
+    "cmd",
+    "app",
+    "backend",
+    "server",
+    "api",
+    "web",
+    "frontend",
+    "client",
+    "libs",
+    "crates",
+    "modules",
+    "projects",
+    "functions",
+    "lambda",
+    "internal",
+    "lib",
+    "source",
+    "config",
+    "k8s",
+    "terraform",
+    "roles",
+]
 
 
 class Tree:

@@ -1,108 +1,77 @@
-"""From what each ecosystem found to one answer: which one is the program, and how sure that is."""
+"""Which of the things found is the program, how sure that is, and what a person should answer."""
 
 from __future__ import annotations
 
-from workers.detect.analysis import Analysis, App, Evidence
-from workers.detect.explore import Tree
+import msgspec
+
+from workers.detect.families import share
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
-from workers.detect.sources import is_aside, is_test
 
-APP_MANIFESTS = (
-    "package.json pyproject.toml requirements.txt Pipfile setup.py go.mod pom.xml build.gradle "
-    "build.gradle.kts Cargo.toml Gemfile composer.json mix.exs Package.swift pubspec.yaml".split()
-)
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "node": ("javascript", "typescript"),
-    "java": ("java", "kotlin", "scala", "groovy"),
-    "python": ("python", "notebook"),
-    "go": ("go",),
-}
+STRONG = 0.6
+"""From this strength on a folder's own manifest decides, and folders below are part of it."""
+SERVING = ("server", "full")
+CLOSE = 0.75
+"""A runner-up with this part of the winner's score is a question to a person."""
 
 
-def app_folders(tree: Tree) -> list[str]:
-    """The shallowest folders with a manifest; a folder below another one is part of it."""
-    candidates = sorted(
-        {
-            path.rpartition("/")[0]
-            for path in tree.match(*APP_MANIFESTS)
-            if "/" in path and not is_test(path)
-        },
-        key=lambda path: (path.count("/"), path),
+class Verdict(msgspec.Struct, frozen=True):
+    """The winner of one folder, its score, and the runner-up where it came close."""
+
+    best: Found
+    score: float
+    rival: Found | None = None
+
+
+def score(reader: Reader, found: Found, beside: list[Found]) -> float:
+    """What speaks for `found`: its manifest, its share of the sources, and that it serves.
+
+    A server framework outweighs a manifest that only bundles pages for it.
+    """
+    part = share(Folder(reader, found.folder), found)
+    bonus = 0.0
+    if found.kind in SERVING and found.strength >= STRONG:
+        others = [one for one in beside if one is not found and one.strength >= STRONG]
+        bonus = 0.6 if all(one.kind not in SERVING for one in others) else 0.2
+    return found.strength * (0.35 + part) + bonus
+
+
+def verdict(reader: Reader, found: list[Found]) -> Verdict | None:
+    """The program of one folder; None where nothing was found."""
+    scored = sorted(
+        ((score(reader, one, found), -place, one) for place, one in enumerate(found)),
+        key=lambda item: item[:2],
+        reverse=True,
     )
-    kept: list[str] = []
-    for path in candidates:
-        if not any(path.startswith(upper + "/") for upper in kept):
-            kept.append(path)
-    return kept[:12]
+    if not scored:
+        return None
+    best, rival = scored[0], scored[1] if len(scored) > 1 else None
+    close = rival is not None and rival[0] >= CLOSE * best[0] and rival[2].strength >= STRONG
+    return Verdict(best[2], best[0], rival[2] if rival and close else None)
 
 
-def score(reader: Reader, found: Found) -> float:
-    """How much speaks for this being the program: its manifest, and its share of the sources."""
-    counts = Folder(reader, found.folder).sources
-    total = sum(n for language, n in counts.items() if language not in ("html", "shell")) or 1
-    share = sum(counts.get(name, 0) for name in FAMILIES.get(found.ecosystem, ())) / total
-    return found.strength * (0.35 + share)
+def confidence(reader: Reader, chosen: Verdict) -> float:
+    """0.05 to 0.99: manifest and sources raise it; a close rival or a broken manifest lower it."""
+    best = chosen.best
+    part = share(Folder(reader, best.folder), best)
+    value = 0.45 + 0.35 * min(1.0, best.strength) + 0.19 * min(1.0, part * 1.2)
+    value -= 0.25 * (chosen.rival is not None)
+    value -= 0.3 * any(path in reader.broken for path in best.manifests)
+    value -= 0.1 * bool(best.doubts)
+    return round(min(0.99, max(0.05, value)), 2)
 
 
-def analysis(reader: Reader, found: list[Found]) -> Analysis:
-    """The answer. With nothing found it says why there is nothing to build."""
-    if not found:
-        return _nothing(reader)
-    best = max(found, key=lambda one: (score(reader, one), one.ecosystem))
-    folders = sorted({one.folder for one in found})
-    several = [f for f in folders if f] if not best.folder and "" not in folders else []
-    apps = _apps(reader, best, found)
-    monorepo = best.monorepo or ("services" if len(several) > 1 else None)
-    broken = [Evidence(f"{path} {why}", path) for path, why in sorted(reader.broken.items())]
-    relevant = sum(path in best.manifests for path in reader.broken)
-    confidence = min(1.0, 0.6 + 0.4 * min(1.0, score(reader, best))) - 0.25 * relevant
-    return Analysis(
-        language=best.language,
-        framework=best.framework,
-        package_manager=best.package_manager,
-        version=best.version,
-        test_tool=best.test_tool,
-        entry_point=best.entry_point,
-        build_command=next(iter(best.commands.get("build", ())), None),
-        test_command=next(iter(best.commands.get("test", ())), None),
-        monorepo=monorepo,
-        apps=apps,
-        confidence=round(max(0.05, confidence), 2),
-        evidence=(*best.evidence, *broken),
-        ecosystem=best.ecosystem,
-        port=best.port,
-        lock_files=tuple(best.lock_files),
-        manifests=tuple(best.manifests),
-        commands={purpose: tuple(names) for purpose, names in best.commands.items()},
-        linters=tuple(best.linters),
-        coverage_tool=best.coverage_tool,
-        has_tests=best.has_tests,
-        services=tuple(best.services),
-        features=tuple(sorted(best.dependencies))[:200],
-        questions=tuple(best.doubts),
-        facts=best.facts,
-    )
-
-
-def _apps(reader: Reader, best: Found, found: list[Found]) -> tuple[App, ...]:
-    if best.members:
-        return tuple(App(path, best.language) for path in best.members)
-    places: dict[str, Found] = {}
-    for one in found:
-        now = places.get(one.folder)
-        if now is None or score(reader, one) > score(reader, now):
-            places[one.folder] = one
-    if not best.folder:
-        places = {"": best}
-    return tuple(App(path or ".", f.language, f.framework) for path, f in sorted(places.items()))
-
-
-def _nothing(reader: Reader) -> Analysis:
-    tree = reader.tree
-    reason = "The repository is empty." if tree.empty else "No known build file was found."
-    ignored = next((path for path in tree.files if is_aside(path)), None)
-    evidence = (Evidence(reason, ignored or ""),) if not tree.empty else ()
-    return Analysis(
-        nothing_to_build=reason, confidence=0.9 if tree.empty else 0.3, evidence=evidence
-    )
+def questions(reader: Reader, chosen: Verdict) -> tuple[str, ...]:
+    """What a person should answer before a pipeline is trusted."""
+    asked = list(chosen.best.doubts)
+    if chosen.rival is not None:
+        asked.append(
+            f"Both {chosen.best.manifest} ({chosen.best.language}) and {chosen.rival.manifest} "
+            f"({chosen.rival.language}) could be the program: which one should be built?"
+        )
+    asked += [
+        f"{path} {reader.broken[path]}. What should it say?"
+        for path in sorted(reader.broken)
+        if path in chosen.best.manifests
+    ]
+    return tuple(asked)

@@ -18,6 +18,8 @@ from workers.detect.explore import Tree
 MAX_BYTES = 262_144
 MAX_YAML = 131_072
 MAX_DEPTH = 200
+URGENT = 1
+"""Wishes up to this rank decide what the repository is; later ones only add to it."""
 READ_LIMIT = 15  # files of one repository
 
 _BOMS = (
@@ -56,11 +58,16 @@ class Reader:
             return None
         return self._texts[path]
 
+    @property
+    def wishes(self) -> tuple[str, ...]:
+        """What `flush` would read now: the urgent ones alone while there are any."""
+        urgent = [path for path, rank in self._wishes.items() if rank <= URGENT]
+        batch = urgent or list(self._wishes)
+        return tuple(sorted(batch, key=lambda path: self._wishes[path])[: self._left])
+
     def flush(self) -> bool:
-        """Reads what was wished for, in one request, as far as the limit allows."""
-        order = list(self._wishes)
-        wanted = sorted(order, key=lambda path: (self._wishes[path], order.index(path)))
-        batch = wanted[: self._left]
+        """Reads `wishes` in one request; whether there was anything to read."""
+        batch = self.wishes
         self._wishes.clear()
         if not batch:
             return False
@@ -180,7 +187,7 @@ def _load_xml(text: str) -> ElementTree.Element:
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise ValueError("document types and entities are not read")
     text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1)
-    root = ElementTree.fromstring(text)  # noqa: S314 - no entities are left
+    root = ElementTree.fromstring(text)
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]

@@ -5,22 +5,90 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 VENDORED = frozenset(
-    "node_modules bower_components jspm_packages vendor vendors third_party third-party thirdparty "
-    "external extern deps _deps godeps pods carthage .venv venv env site-packages dist target obj "
-    ".git .yarn .pnp .terraform .next .nuxt .gradle .idea .vscode __pycache__".split()
+    [
+        "node_modules",
+        "bower_components",
+        "jspm_packages",
+        "vendor",
+        "vendors",
+        "third_party",
+        "third-party",
+        "thirdparty",
+        "external",
+        "extern",
+        "deps",
+        "_deps",
+        "godeps",
+        "pods",
+        "carthage",
+        ".venv",
+        "venv",
+        "env",
+        "site-packages",
+        "dist",
+        "target",
+        "obj",
+        ".git",
+        ".yarn",
+        ".pnp",
+        ".terraform",
+        ".next",
+        ".nuxt",
+        ".gradle",
+        ".idea",
+        ".vscode",
+        "__pycache__",
+    ]
 )
 """Folders of other people's or generated files."""
 
 ASIDE = frozenset(
-    "doc docs documentation example examples sample samples demo demos fixture fixtures "
-    "__fixtures__ testdata test-data test_data __mocks__ mocks snapshots __snapshots__ "
-    "benchmark benchmarks bench e2e playground playgrounds sandbox tutorial tutorials "
-    "boilerplate scaffold scaffolds .github .gitlab .circleci .devcontainer .changeset "
-    ".husky ci".split()
+    [
+        "doc",
+        "docs",
+        "documentation",
+        "example",
+        "examples",
+        "sample",
+        "samples",
+        "demo",
+        "demos",
+        "fixture",
+        "fixtures",
+        "__fixtures__",
+        "testdata",
+        "test-data",
+        "test_data",
+        "__mocks__",
+        "mocks",
+        "snapshots",
+        "__snapshots__",
+        "benchmark",
+        "benchmarks",
+        "bench",
+        "e2e",
+        "playground",
+        "playgrounds",
+        "sandbox",
+        "tutorial",
+        "tutorials",
+        "boilerplate",
+        "scaffold",
+        "scaffolds",
+        ".github",
+        ".gitlab",
+        ".circleci",
+        ".devcontainer",
+        ".changeset",
+        ".husky",
+        "ci",
+    ]
 )
 """Folders that explain or prove the program but are not it."""
 
-TESTS = frozenset("test tests spec specs __tests__ integration-tests integration_tests it".split())
+TESTS = frozenset(
+    ["test", "tests", "spec", "specs", "__tests__", "integration-tests", "integration_tests", "it"]
+)
 
 EXTENSIONS: dict[str, str] = {
     **dict.fromkeys(("js", "jsx", "mjs", "cjs"), "javascript"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from workers.detect import LocalSource, detect
 from workers.detect.analysis import Analysis
 
 
-def tree(root: Path, files: dict[str, str | bytes]) -> LocalSource:
+def tree(root: Path, files: Mapping[str, str | bytes]) -> LocalSource:
     """Writes `files` below `root`; text is dedented of nothing and written as it stands."""
     for name, content in files.items():
         path = root / name
@@ -17,6 +18,6 @@ def tree(root: Path, files: dict[str, str | bytes]) -> LocalSource:
     return LocalSource(root)
 
 
-def analysed(root: Path, files: dict[str, str | bytes]) -> Analysis:
+def analysed(root: Path, files: Mapping[str, str | bytes]) -> Analysis:
     """What `detect` says of such a tree."""
     return detect(tree(root, files))

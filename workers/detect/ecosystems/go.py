@@ -33,7 +33,7 @@ def inspect(folder: Folder) -> Found | None:
     _manager(found, folder, legacy)
     _work(found, folder)
     _version(found, folder, text)
-    _framework(found, folder)
+    frameworks.set_framework(found, folder, found.dependencies)
     _commands(found, folder)
     return found
 
@@ -85,14 +85,6 @@ def _version(found: Found, folder: Folder, text: str) -> None:
                 line = content.count("\n", 0, match.start()) + 1
                 found.set("version", match.group(1), folder.full(name), line)
     versions.set_version(found, folder, "go")
-
-
-def _framework(found: Found, folder: Folder) -> None:
-    chosen = frameworks.choose("go", found.dependencies)
-    if chosen:
-        line = folder.line("go.mod", chosen[1])
-        found.set("framework", chosen[0].name, folder.full("go.mod"), line)
-        found.port = chosen[0].port
 
 
 def _commands(found: Found, folder: Folder) -> None:

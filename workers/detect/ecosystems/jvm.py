@@ -35,7 +35,7 @@ def inspect(folder: Folder) -> Found | None:
         gradle.read(found, folder)
     _language(found, folder)
     versions.set_version(found, folder, "java")
-    _framework(found, folder)
+    frameworks.set_framework(found, folder, found.dependencies)
     _tests(found, folder)
     return found
 
@@ -59,16 +59,6 @@ def _language(found: Found, folder: Folder) -> None:
         found.language = found.facts["plugin_language"]
     found.facts.pop("plugin_language", None)
     found.say(f"language={found.language}", found.manifest)
-
-
-def _framework(found: Found, folder: Folder) -> None:
-    chosen = frameworks.choose("java", found.dependencies, (), folder.names)
-    if chosen:
-        file = found.dependencies.get(chosen[1], found.manifest)
-        relative = file[len(folder.path) :].lstrip("/")
-        line = folder.line(relative, chosen[1].rpartition(":")[2])
-        found.set("framework", chosen[0].name, file, line)
-        found.port = chosen[0].port
 
 
 def _tests(found: Found, folder: Folder) -> None:

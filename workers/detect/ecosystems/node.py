@@ -134,11 +134,16 @@ def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, 
     counts = folder.sources
     script = sum(path.endswith((".ts", ".tsx", ".mts", ".cts")) for path in folder.below)
     typed = folder.like("tsconfig*.json")
-    if counts.get("typescript", 0) > counts.get("javascript", 0) and (script or typed):
-        found.language = "typescript"
-    elif typed and script and counts.get("typescript", 0) * 2 >= counts.get("javascript", 0):
-        found.language = "typescript"
-    elif typed and not counts.get("javascript") and ("typescript" in dev or "typescript" in run):
+    if (
+        counts.get("typescript", 0) > counts.get("javascript", 0)
+        and (script or typed)
+        or typed
+        and script
+        and counts.get("typescript", 0) * 2 >= counts.get("javascript", 0)
+        or typed
+        and not counts.get("javascript")
+        and ("typescript" in dev or "typescript" in run)
+    ):
         found.language = "typescript"
     cause = typed[0] if typed and found.language == "typescript" else "package.json"
     found.say(f"language={found.language}", folder.full(cause))
@@ -149,17 +154,9 @@ def _framework(
 ) -> None:
     peers = _names(package, "peerDependencies")
     own = str(package.get("name", ""))
-    declared = {name: "" for name in run if name not in peers and name != own}
+    declared = {name: found.manifest for name in run if name not in peers and name != own}
     tools = {name for name in dev if name not in peers and name != own}
-    chosen = frameworks.choose("node", declared, tools, folder.names)
-    if chosen is None:
-        return
-    framework, cause = chosen
-    in_manifest = cause in run or cause in dev
-    file = "package.json" if in_manifest else cause
-    line = folder.line("package.json", f'"{cause}"') if in_manifest else 0
-    found.set("framework", framework.name, folder.full(file), line)
-    found.port = framework.port
+    frameworks.set_framework(found, folder, declared, tools)
 
 
 def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:

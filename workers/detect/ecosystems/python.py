@@ -29,10 +29,24 @@ LOCKS = (
     ("pylock.toml", "pip"),
     ("conda-lock.yml", "conda"),
 )
-ENTRIES = (
-    "manage.py main.py app.py server.py wsgi.py asgi.py run.py __main__.py src/main.py app/main.py "
-    "application.py bot.py streamlit_app.py app/__init__.py src/app.py api/main.py".split()
-)
+ENTRIES = [
+    "manage.py",
+    "main.py",
+    "app.py",
+    "server.py",
+    "wsgi.py",
+    "asgi.py",
+    "run.py",
+    "__main__.py",
+    "src/main.py",
+    "app/main.py",
+    "application.py",
+    "bot.py",
+    "streamlit_app.py",
+    "app/__init__.py",
+    "src/app.py",
+    "api/main.py",
+]
 
 
 def inspect(folder: Folder) -> Found | None:
@@ -125,15 +139,8 @@ def _version(found: Found, folder: Folder, project: dict[str, Any]) -> None:
 
 def _framework(found: Found, folder: Folder, deps: Declared) -> None:
     own = normal(deps.name)
-    run = {name: file for name, file in deps.run.items() if name != own}
-    chosen = frameworks.choose("python", run, (), folder.names)
-    if chosen is None:
-        return
-    framework, cause = chosen
-    file = run.get(cause, cause)
-    line = folder.line(file, cause) or folder.line(file, cause.capitalize())
-    found.set("framework", framework.name, folder.full(file), line)
-    found.port = framework.port
+    run = {name: folder.full(file) for name, file in deps.run.items() if name != own}
+    frameworks.set_framework(found, folder, run)
 
 
 def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:

@@ -1,0 +1,111 @@
+"""From the winner to the `Analysis`: one place where every field is filled."""
+
+from __future__ import annotations
+
+from workers.detect import apps, features, judge, nothing
+from workers.detect.analysis import Analysis, App, Evidence
+from workers.detect.extras import Extra
+from workers.detect.found import Found
+from workers.detect.judge import Verdict
+from workers.detect.read import Reader
+
+USELESS = 0.15
+"""A manifest this weak only holds tools: with no sources there is nothing to build."""
+
+
+def analysis(
+    reader: Reader,
+    chosen: Verdict | None,
+    inside: list[Found],
+    beside: list[Found],
+    extra: Extra,
+) -> Analysis:
+    """The answer; where nothing was found it says why there is nothing to build."""
+    broken = tuple(Evidence(f"{path} {why}", path) for path, why in sorted(reader.broken.items()))
+    if chosen is None or chosen.best.strength <= USELESS:
+        return _nothing(reader, extra, broken)
+    best = chosen.best
+    _promote(best, inside)
+    monorepo, listed = _parts(reader, best, inside, beside)
+    commands = _commands(best, extra)
+    return Analysis(
+        language=best.language,
+        framework=best.framework,
+        package_manager=best.package_manager,
+        version=best.version,
+        test_tool=best.test_tool,
+        entry_point=best.entry_point,
+        build_command=next(iter(commands.get("build", ())), None),
+        test_command=next(iter(commands.get("test", ())), None),
+        monorepo=monorepo,
+        apps=listed,
+        confidence=judge.confidence(reader, chosen),
+        evidence=(*best.evidence, *extra.evidence, *broken),
+        ecosystem=best.ecosystem,
+        port=extra.port or best.port,
+        lock_files=tuple(best.lock_files),
+        manifests=tuple(best.manifests),
+        commands=commands,
+        linters=tuple(best.linters),
+        coverage_tool=best.coverage_tool,
+        has_tests=best.has_tests or any(one.has_tests for one in inside),
+        services=extra.services,
+        dockerfile=extra.dockerfile,
+        ci_files=extra.ci_files,
+        features=features.words(best, [*inside, *beside], monorepo, extra),
+        nothing_to_build=best.nothing_to_build,
+        questions=judge.questions(reader, chosen),
+        facts={key: value[:200] for key, value in sorted(best.facts.items()) if value},
+    )
+
+
+def _promote(best: Found, inside: list[Found]) -> None:
+    """What a workspace's root leaves to its members: the one framework, the common test tool."""
+    shared = apps.shared_framework(inside) if best.framework is None else None
+    if shared is not None and best.monorepo:
+        best.set("framework", shared.framework, shared.manifest)
+        best.port = best.port or shared.port
+    tools = [one for one in inside if one.test_tool and one.ecosystem == best.ecosystem]
+    if tools:
+        names = [one.test_tool for one in tools]
+        common = max(tools, key=lambda one: names.count(one.test_tool))
+        best.set("test_tool", common.test_tool, common.manifest)
+
+
+def _parts(
+    reader: Reader, best: Found, inside: list[Found], beside: list[Found]
+) -> tuple[str | None, tuple[App, ...]]:
+    if best.members:
+        listed = apps.members(reader, best, inside)
+        if best.monorepo and listed:
+            return best.monorepo, listed
+    if len(beside) > 1:
+        parts = tuple(sorted(App(one.folder, one.language, one.framework) for one in beside))
+        return "services", parts
+    return None, (App(best.folder or ".", best.language, best.framework),)
+
+
+def _commands(best: Found, extra: Extra) -> dict[str, tuple[str, ...]]:
+    """The ecosystem's own commands first, then what other files of the repository run."""
+    purposes = dict.fromkeys((*best.commands, *extra.commands))
+    return {
+        purpose: tuple(
+            dict.fromkeys((*best.commands.get(purpose, ()), *extra.commands.get(purpose, ())))
+        )
+        for purpose in purposes
+    }
+
+
+def _nothing(reader: Reader, extra: Extra, broken: tuple[Evidence, ...]) -> Analysis:
+    why, file = nothing.reason(reader.tree)
+    certain = 0.3 if broken or why.startswith("No build") else 0.9
+    evidence = (Evidence(why, file), *extra.evidence, *broken) if file else broken
+    asked = ("What should be built here?",) if certain < 0.5 else ()
+    return Analysis(
+        nothing_to_build=why,
+        confidence=certain,
+        evidence=evidence,
+        ci_files=extra.ci_files,
+        dockerfile=extra.dockerfile,
+        questions=asked,
+    )

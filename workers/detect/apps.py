@@ -1,0 +1,76 @@
+"""Apps below the root: members of a workspace, and services that stand side by side."""
+
+from __future__ import annotations
+
+from workers.detect.analysis import App
+from workers.detect.found import Folder, Found
+from workers.detect.judge import STRONG, verdict
+from workers.detect.monorepo import counted
+from workers.detect.read import Reader
+from workers.detect.sources import is_test
+
+MANIFESTS = tuple(
+    "package.json pyproject.toml requirements.txt Pipfile setup.py go.mod pom.xml build.gradle "
+    "build.gradle.kts Cargo.toml Gemfile composer.json mix.exs Package.swift pubspec.yaml build.sbt "
+    "project.clj deps.edn deno.json deno.jsonc *.csproj *.fsproj *.vbproj *.sln shard.yml gleam.toml "
+    "CMakeLists.txt build.zig stack.yaml rebar.config cpanfile Project.toml DESCRIPTION".split()
+)
+AUXILIARY = frozenset(
+    "tools tool tooling scripts script hack build ci deploy deployment deployments infra docker "
+    "infrastructure terraform ansible helm charts chart k8s kubernetes packaging contrib misc "
+    "website site docs-site storybook xtask fuzz config configs .config utils e2e-tests load-tests".split()
+)
+"""Folders whose manifests help with the program but are not it."""
+DEPTH = 3
+LIMIT = 12
+
+
+def folders(reader: Reader) -> list[str]:
+    """The shallowest folders with a manifest, asides and tests left out, programs first."""
+    candidates = {
+        path.rpartition("/")[0]
+        for path in reader.tree.match(*MANIFESTS)
+        if 0 < path.count("/") <= DEPTH and not is_test(path) and not is_auxiliary(path)
+    }
+    kept: list[str] = []
+    for path in sorted(candidates, key=lambda path: (path.count("/"), path)):
+        if not any(path.startswith(upper + "/") for upper in kept):
+            kept.append(path)
+    return kept[:LIMIT]
+
+
+def is_auxiliary(path: str) -> bool:
+    return any(part.lower() in AUXILIARY for part in path.split("/")[:-1])
+
+
+def services(reader: Reader, found: list[Found]) -> list[Found]:
+    """The program of each folder that has one with a manifest of its own."""
+    by_folder: dict[str, list[Found]] = {}
+    for one in found:
+        if one.folder and one.strength >= STRONG:
+            by_folder.setdefault(one.folder, []).append(one)
+    chosen = (verdict(reader, group) for _, group in sorted(by_folder.items()))
+    return [one.best for one in chosen if one is not None]
+
+
+def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]:
+    """Each part of a workspace with its language and framework; asides do not count."""
+    by_folder = {one.folder: one for one in services(reader, inside)}
+    listed = []
+    for path in counted(best.members):
+        one = by_folder.get(path)
+        language = one.language if one else _language(reader, path) or best.language
+        listed.append(App(path, language, one.framework if one else None))
+    return tuple(listed)
+
+
+def _language(reader: Reader, path: str) -> str | None:
+    counts = Folder(reader, path).sources
+    known = {name: n for name, n in counts.items() if name not in ("html", "shell")}
+    return max(sorted(known), key=lambda name: known[name]) if known else None
+
+
+def shared_framework(inside: list[Found]) -> Found | None:
+    """The one app of a workspace whose framework decides; None where there are several kinds."""
+    apps = [one for one in inside if one.framework and one.kind in ("server", "full", "app")]
+    return apps[0] if len({one.framework for one in apps}) == 1 else None

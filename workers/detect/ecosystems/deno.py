@@ -1,0 +1,97 @@
+"""Deno: deno.json, and scripts that import by address."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from workers.detect import frameworks, versions
+from workers.detect.found import Folder, Found
+
+ENTRIES = (
+    "main.ts",
+    "mod.ts",
+    "server.ts",
+    "index.ts",
+    "app.ts",
+    "src/main.ts",
+    "main.tsx",
+    "main.js",
+)
+_IMPORT = re.compile(
+    r"""(?:from|import)\s*\(?\s*["']((?:https?://deno\.land|jsr:|npm:)[^"']+)["']"""
+)
+_REMOTE = re.compile(r"https?://deno\.land/(?:x|std)(?:@[^/]*)?/?([\w-]*)")
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The Deno side of a folder; a package.json with more than types beside it makes it weak."""
+    config = folder.has("deno.json", "deno.jsonc")
+    lock = folder.has("deno.lock")
+    entry = folder.has(*ENTRIES)
+    imports = _imports(folder, entry) if entry and not folder.has("package.json") else []
+    if not config and not lock and not imports:
+        return None
+    manifest = config or lock or entry or ""
+    data = folder.json(config, rank=0) if config else {}
+    found = Found(
+        folder=folder.path, ecosystem="deno", language="typescript", manifest=folder.full(manifest)
+    )
+    if folder.sources.get("javascript", 0) > folder.sources.get("typescript", 0):
+        found.language = "javascript"
+    found.say(f"language={found.language}", found.manifest)
+    found.manifests = [found.manifest]
+    found.set("package_manager", "deno", found.manifest)
+    if lock:
+        found.lock_files.append(folder.full(lock))
+    _dependencies(found, folder, data, imports)
+    versions.set_version(found, folder, "deno")
+    _tasks(found, folder, data, config)
+    found.set("entry_point", entry, folder.full(entry or ""))
+    _workspace(found, folder, data)
+    found.strength = 0.6 if folder.has("package.json") else 1.2
+    return found
+
+
+def _imports(folder: Folder, entry: str) -> list[str]:
+    return _IMPORT.findall(folder.text(entry, rank=0) or "")
+
+
+def _dependencies(found: Found, folder: Folder, data: dict[str, Any], imports: list[str]) -> None:
+    mapped = data.get("imports")
+    if not isinstance(mapped, dict) and folder.has("import_map.json"):
+        mapped = folder.json("import_map.json", rank=0).get("imports")
+    table = mapped if isinstance(mapped, dict) else {}
+    for name in (*map(str, table), *map(str, table.values()), *imports):
+        remote = _REMOTE.match(name)
+        bare = re.sub(r"^(jsr|npm):/?|@[\d^~].*$", "", name)
+        found.dependencies[remote.group(1) if remote and remote.group(1) else bare] = found.manifest
+    frameworks.set_framework(found, folder, found.dependencies)
+
+
+def _tasks(found: Found, folder: Folder, data: dict[str, Any], config: str | None) -> None:
+    tasks = data.get("tasks")
+    names = tasks if isinstance(tasks, dict) else {}
+    file = config or ""
+    for purpose in ("build", "test", "lint", "start"):
+        if purpose in names:
+            line = folder.line(file, f'"{purpose}"')
+            found.command(purpose, f"deno task {purpose}", folder.full(file), line)
+    tests = folder.find("*_test.ts", "*.test.ts", "*_test.tsx", "*_test.js")
+    found.has_tests = bool(tests)
+    if tests or "test" in names:
+        cause = folder.full(tests[0]) if tests else found.manifest
+        found.set("test_tool", "deno", cause)
+        found.command("test", "deno test", cause)
+    found.command("lint", "deno lint", found.manifest)
+    found.note("linters", ["deno"])
+
+
+def _workspace(found: Found, folder: Folder, data: dict[str, Any]) -> None:
+    named = data.get("workspace")
+    named = named.get("members") if isinstance(named, dict) else named
+    members = [str(m).strip("./") for m in named] if isinstance(named, list) else []
+    known = [folder.full(m) for m in members if folder.has(f"{m}/deno.json", f"{m}/deno.jsonc")]
+    found.members = sorted(known)
+    if len(known) > 1:
+        found.set("monorepo", "deno", found.manifest, folder.line("deno.json", '"workspace"'))

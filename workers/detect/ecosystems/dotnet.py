@@ -1,0 +1,200 @@
+""".NET: project files in C#, F# and Visual Basic, solutions, global.json."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element
+
+from workers.detect import frameworks, versions
+from workers.detect.found import Folder, Found
+
+LANGUAGES = {".csproj": "csharp", ".fsproj": "fsharp", ".vbproj": "vb"}
+TEST_TOOLS = (
+    ("xunit", ("xunit", "xunit.*")),
+    ("nunit", ("NUnit", "NUnit3TestAdapter")),
+    ("tunit", ("TUnit",)),
+    ("mstest", ("MSTest*", "sdk:MSTest.Sdk*")),
+    ("expecto", ("Expecto",)),
+    ("fsunit", ("FsUnit*",)),
+)
+IS_TEST = re.compile(
+    r"(?i)(^|[./_-])(unit|integration|functional|acceptance)?tests?($|[./_-])|specs?$"
+)
+ASIDE = re.compile(r"(?i)(^|/)(samples?|examples?|benchmarks?|build|docs?|tools?)/|benchmark")
+READ = 5  # project files: the program's, and one with tests
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The .NET side of a folder; projects may stand below it, as they do under a solution."""
+    solutions = folder.like("*.sln", "*.slnx", "*.slnf")
+    projects = folder.find("*.csproj", "*.fsproj", "*.vbproj")
+    here = [path for path in projects if "/" not in path]
+    single = folder.like("*.cs", "*.fsx") if not projects else []
+    legacy = folder.has("project.json") if folder.has("Program.cs", "Startup.cs") else None
+    if not solutions and not here and not _root_of(folder, projects) and not single and not legacy:
+        return None
+    main = _ranked(folder, [path for path in projects if not IS_TEST.search(_stem(path))])
+    tests = [path for path in projects if IS_TEST.search(_stem(path))]
+    manifest = (here or main or tests or solutions or single or [legacy or ""])[0]
+    found = Found(
+        folder=folder.path, ecosystem="dotnet", language="csharp", manifest=folder.full(manifest)
+    )
+    found.strength = 0.4 if single else 1.0
+    found.manifests = [folder.full(path) for path in (*solutions, *(main or tests)[:6])]
+    found.set("package_manager", "nuget", folder.full(manifest))
+    _read(found, folder, (main or tests)[: READ - 1] + tests[:1], bool(main))
+    _language(found, folder, main or tests)
+    _solution(found, folder, solutions, main)
+    frameworks.set_framework(found, folder, found.dependencies)
+    _tests(found, folder, tests)
+    _commands(found, folder, solutions, main, manifest)
+    return found
+
+
+def _root_of(folder: Folder, projects: list[str]) -> bool:
+    """A root without a solution whose shared build files say that projects stand below."""
+    shared = folder.has("Directory.Build.props", "global.json", "Directory.Packages.props")
+    return bool(projects and (shared or folder.has("NuGet.config", "nuget.config")))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
+
+
+def _ranked(folder: Folder, paths: list[str]) -> list[str]:
+    """Programs before libraries, by what stands beside the project file."""
+
+    def rank(path: str) -> tuple[int, int, str]:
+        place = path.rpartition("/")[0]
+        beside = {name for name in folder.below if name.rpartition("/")[0] == place}
+        names = {name.rpartition("/")[2] for name in beside}
+        program = bool(names & {"Program.cs", "Program.fs", "Startup.cs", "Program.vb"})
+        web = bool(names & {"appsettings.json", "Startup.cs", "Dockerfile"})
+        return -(program + web) + 4 * bool(ASIDE.search(path)), path.count("/"), path
+
+    return sorted(paths, key=rank) if len(paths) < 200 else paths[:20]
+
+
+def _read(found: Found, folder: Folder, paths: list[str], has_main: bool) -> None:
+    for path in paths:
+        project = folder.xml(path, rank=0)
+        if project is None:
+            continue
+        file = folder.full(path)
+        test = IS_TEST.search(_stem(path)) is not None
+        names = _references(project)
+        if not (test and has_main):
+            found.dependencies.update(dict.fromkeys((n for n in names if n), file))
+            _target(found, folder, path, project)
+        else:
+            known = [
+                n for n in names if frameworks.first([p for _, ps in TEST_TOOLS for p in ps], [n])
+            ]
+            found.dependencies.update(dict.fromkeys(known, file))
+    for shared in ("Directory.Build.props", "Directory.Packages.props"):
+        project = folder.xml(shared) if folder.has(shared) else None
+        if project is not None:
+            _target(found, folder, shared, project)
+    _pin(found, folder)
+
+
+def _references(project: Element) -> list[str]:
+    """Package references, the project's SDK as `sdk:…`, frameworks it uses as `uses:…`."""
+    names = [
+        str(e.get("Include") or e.get("Update") or "") for e in project.iter("PackageReference")
+    ]
+    names += [str(e.get("Include") or "") for e in project.iter("FrameworkReference")]
+    sdks = [project.get("Sdk") or "", *(str(e.get("Name") or "") for e in project.iter("Sdk"))]
+    names += [f"sdk:{sdk.partition('/')[0]}" for value in sdks for sdk in value.split(";") if sdk]
+    for tag, name in (("UseMaui", "maui"), ("UseWPF", "wpf"), ("UseWindowsForms", "winforms")):
+        if any((e.text or "").strip().lower() == "true" for e in project.iter(tag)):
+            names.append(f"uses:{name}")
+    return names
+
+
+def _target(found: Found, folder: Folder, path: str, project: Element) -> None:
+    for tag in ("TargetFramework", "TargetFrameworks", "TargetFrameworkVersion"):
+        for element in project.iter(tag):
+            targets = (element.text or "").strip()
+            releases = re.findall(r"net(?:coreapp)?(\d+\.\d+)", targets)
+            releases += [f"{t[0]}.{t[1:]}" for t in re.findall(r"\bnet(4\d{1,2})\b", targets)]
+            releases += re.findall(r"^v(\d[\d.]*)", targets)
+            if releases and "target" not in found.facts:
+                best = max(releases, key=lambda v: tuple(int(n) for n in v.split(".")))
+                found.facts["target"] = best
+                found.facts["target_file"] = folder.full(path)
+                found.facts["target_line"] = str(folder.line(path, f"<{tag}>"))
+
+
+def _pin(found: Found, folder: Folder) -> None:
+    """global.json's SDK, pin files, then the newest target of the program."""
+    for place in dict.fromkeys((folder.path, "")):
+        here = Folder(folder.reader, place)
+        sdk = here.json("global.json").get("sdk") if here.has("global.json") else None
+        wanted = sdk.get("version") if isinstance(sdk, dict) else None
+        if isinstance(wanted, str):
+            line = here.line("global.json", '"version"')
+            found.set("version", versions.pinned(wanted), here.full("global.json"), line)
+    versions.set_version(found, folder, "dotnet")
+    target, file = found.facts.get("target"), found.facts.pop("target_file", found.manifest)
+    line = int(found.facts.pop("target_line", "0"))
+    found.set("version", target, file, line)
+
+
+def _language(found: Found, folder: Folder, projects: list[str]) -> None:
+    kinds = [LANGUAGES[path[-7:]] for path in projects if path[-7:] in LANGUAGES]
+    if kinds:
+        found.language = max(
+            sorted(set(kinds)), key=lambda kind: (kinds.count(kind), kind == kinds[0])
+        )
+        if folder.sources.get(kinds[0], 0) and len(set(kinds)) > 1:
+            found.language = kinds[0]
+    elif folder.like("*.fsx") and not folder.like("*.cs"):
+        found.language = "fsharp"
+    found.say(f"language={found.language}", found.manifest)
+
+
+def _solution(found: Found, folder: Folder, solutions: list[str], main: list[str]) -> None:
+    """Two or more projects that are not tests, in folders of their own, listed by a solution."""
+    parts = [path for path in main if "/" in path and not ASIDE.search(path)]
+    if not solutions or len(parts) < 2:
+        return
+    found.members = sorted({folder.full(path.rpartition("/")[0]) for path in parts})
+    if len(found.members) > 1:
+        found.set("monorepo", "dotnet", folder.full(solutions[0]))
+
+
+def _tests(found: Found, folder: Folder, tests: list[str]) -> None:
+    for tool, patterns in TEST_TOOLS:
+        name = frameworks.first(patterns, found.dependencies)
+        if name:
+            file = found.dependencies[name]
+            relative = file[len(folder.path) :].lstrip("/")
+            found.set("test_tool", tool, file, folder.line(relative, name))
+    found.has_tests = bool(tests or found.test_tool)
+    if "coverlet.collector" in found.dependencies or "coverlet.msbuild" in found.dependencies:
+        found.set("coverage_tool", "coverlet", found.manifest)
+
+
+def _commands(
+    found: Found, folder: Folder, solutions: list[str], main: list[str], manifest: str
+) -> None:
+    if manifest.endswith((".cs", ".fsx")):
+        found.set("entry_point", manifest, folder.full(manifest))
+        found.command("build", f"dotnet build {manifest}", folder.full(manifest))
+        return
+    target = (
+        f" {solutions[0]}" if len(solutions) > 1 or folder.like("*.*proj") and solutions else ""
+    )
+    cause = folder.full(solutions[0] if solutions else manifest)
+    found.command("install", f"dotnet restore{target}", cause)
+    found.command("compile", f"dotnet build{target}", cause)
+    found.command("build", f"dotnet build{target} -c Release", cause)
+    if found.has_tests:
+        found.command("test", f"dotnet test{target}", cause)
+    if main:
+        found.facts["project"] = folder.full(main[0])
+        found.set("entry_point", main[0], folder.full(main[0]))
+    found.note("lock_files", (folder.full(f) for f in folder.find("packages.lock.json")))
+    if folder.has(".editorconfig"):
+        found.note("linters", ["dotnet-format"])

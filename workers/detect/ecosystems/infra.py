@@ -1,0 +1,120 @@
+"""Infrastructure as code, containers alone, shell scripts, notebooks."""
+
+from __future__ import annotations
+
+import re
+
+from workers.detect import versions
+from workers.detect.found import Folder, Found
+
+ANSIBLE = ("ansible.cfg", "galaxy.yml", "site.yml", "playbook.yml", "playbooks/site.yml")
+KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
+
+
+def terraform(folder: Folder) -> Found | None:
+    """Terraform or OpenTofu modules."""
+    files = folder.like("*.tf", "*.tofu") or [p for p in folder.find("*.tf") if p.count("/") <= 3]
+    if not files:
+        return None
+    top = [path for path in files if "/" not in path]
+    found = _infra(folder, "terraform", "terraform", files[0], 0.9 if top else 0.6)
+    found.set("package_manager", "terraform", found.manifest)
+    found.note("lock_files", [folder.full(n) for n in (".terraform.lock.hcl",) if folder.has(n)])
+    versions.set_version(found, folder, "terraform")
+    for name in [n for n in ("versions.tf", "main.tf", "terraform.tf") if folder.has(n)]:
+        text = re.sub(r"(?m)^\s*(#|//).*$", "", folder.text(name) or "")
+        match = re.search(r"required_version\s*=\s*\"([^\"]+)\"", text)
+        version = versions.lower_bound(match.group(1), parts=2) if match else None
+        found.set("version", version, folder.full(name), folder.line(name, "required_version"))
+    found.command("build", "terraform validate", found.manifest)
+    found.command("lint", "terraform fmt -check -recursive", found.manifest)
+    tests = folder.find("*.tftest.hcl")
+    if tests:
+        found.has_tests = True
+        found.set("test_tool", "terraform", folder.full(tests[0]))
+        found.command("test", "terraform test", folder.full(tests[0]))
+    if folder.has(".tflint.hcl"):
+        found.note("linters", ["tflint"])
+    return found
+
+
+def ansible(folder: Folder) -> Found | None:
+    """Playbooks, roles and collections."""
+    named = folder.has("ansible.cfg", "galaxy.yml")
+    roles = folder.folders & {"roles", "playbooks", "group_vars", "host_vars", "inventory"}
+    role = folder.has("meta/main.yml") and folder.has("tasks/main.yml")
+    book = folder.has(*ANSIBLE) or next(iter(folder.like("*playbook*.y*ml")), None)
+    cause = named or (role and "tasks/main.yml") or (book if roles or book != "site.yml" else None)
+    if not cause:
+        return None
+    found = _infra(folder, "ansible", "yaml", cause, 0.9 if named or role else 0.7)
+    found.set("package_manager", "ansible-galaxy", found.manifest)
+    if book and book.endswith((".yml", ".yaml")):
+        found.command("build", f"ansible-playbook --syntax-check {book}", folder.full(book))
+    found.command("lint", "ansible-lint", found.manifest)
+    if "molecule" in folder.folders:
+        found.has_tests = True
+        found.set("test_tool", "molecule", found.manifest)
+        found.command("test", "molecule test", found.manifest)
+    return found
+
+
+def helm(folder: Folder) -> Found | None:
+    """Charts, Kustomize bases, and plain Kubernetes manifests."""
+    charts = [path for path in folder.find("Chart.yaml") if path.count("/") <= 2]
+    other = folder.has(*KUSTOMIZE)
+    if not charts and not other:
+        return None
+    manifest = charts[0] if charts else other or ""
+    top = "/" not in manifest
+    found = _infra(
+        folder, "helm" if charts else "kubernetes", "yaml", manifest, 0.9 if top else 0.4
+    )
+    if charts:
+        place = manifest.rpartition("/")[0] or "."
+        found.set("package_manager", "helm", found.manifest)
+        found.command("build", f"helm package {place}", found.manifest)
+        found.command("lint", f"helm lint {place}", found.manifest)
+        found.note("lock_files", [folder.full(p) for p in folder.find("Chart.lock")])
+    return found
+
+
+def docker(folder: Folder) -> Found | None:
+    """A Dockerfile with nothing else that could be built."""
+    files = folder.like("Dockerfile", "Containerfile", "*.dockerfile", "Dockerfile.*")
+    files = files or [p for p in folder.find("Dockerfile", "Containerfile") if p.count("/") <= 2]
+    if not files:
+        return None
+    found = _infra(folder, "docker", "dockerfile", files[0], 0.25)
+    found.command("build", f"docker build -f {files[0]} .", found.manifest)
+    return found
+
+
+def shell(folder: Folder) -> Found | None:
+    """Scripts: at the top, in bin or scripts, or tested by Bats."""
+    tests = folder.find("*.bats")
+    scripts = folder.like("*.sh", "*.bash", "*.zsh", "install", "start", "run")
+    scripts += [p for p in folder.below if re.match(r"(bin|scripts?|src|lib)/[^/]+\.(ba|z)?sh$", p)]
+    if not scripts and not tests:
+        return None
+    found = _infra(folder, "shell", "shell", (scripts or tests)[0], 0.3 if not tests else 0.5)
+    found.has_tests = bool(tests)
+    if tests:
+        place = tests[0].rpartition("/")[0] or "."
+        found.set("test_tool", "bats", folder.full(tests[0]))
+        found.command("test", f"bats -r {place}", folder.full(tests[0]))
+    if folder.has(".shellcheckrc"):
+        found.note("linters", ["shellcheck"])
+    start = folder.has("start.sh", "main.sh", "run.sh")
+    found.set("entry_point", start, folder.full(start or ""))
+    return found
+
+
+def _infra(folder: Folder, ecosystem: str, language: str, file: str, strength: float) -> Found:
+    found = Found(
+        folder=folder.path, ecosystem=ecosystem, language=language, manifest=folder.full(file)
+    )
+    found.manifests = [found.manifest]
+    found.strength = strength
+    found.say(f"language={language}", found.manifest)
+    return found

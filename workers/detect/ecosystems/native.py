@@ -1,0 +1,137 @@
+"""C and C++: CMake, Meson, Autotools, Make, Bazel, Conan, vcpkg, PlatformIO, Arduino."""
+
+from __future__ import annotations
+
+import re
+
+from workers.detect import frameworks
+from workers.detect.found import Folder, Found
+
+BUILDS: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
+    (
+        ("CMakeLists.txt",),
+        "cmake",
+        {
+            "compile": "cmake -S . -B build && cmake --build build",
+            "build": "cmake -S . -B build && cmake --build build",
+            "test": "ctest --test-dir build",
+        },
+    ),
+    (
+        ("meson.build",),
+        "meson",
+        {
+            "compile": "meson setup build && meson compile -C build",
+            "build": "meson setup build && meson compile -C build",
+            "test": "meson test -C build",
+        },
+    ),
+    (("platformio.ini",), "platformio", {"build": "pio run", "test": "pio test"}),
+    (("configure.ac", "configure.in", "configure"), "autotools", {"build": "./configure && make"}),
+    (("MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel"), "bazel", {"build": "bazel build //..."}),
+    (("xmake.lua",), "xmake", {"build": "xmake"}),
+    (("premake5.lua",), "premake", {"build": "premake5 gmake2 && make"}),
+    (("SConstruct",), "scons", {"build": "scons"}),
+    (("Makefile", "makefile", "GNUmakefile"), "make", {"build": "make"}),
+)
+PACKAGES = (
+    ("conanfile.txt", "conan"),
+    ("conanfile.py", "conan"),
+    ("vcpkg.json", "vcpkg"),
+    ("platformio.ini", "platformio"),
+)
+_TESTS = (
+    ("googletest", r"\b(GTest|gtest|googletest)\b"),
+    ("catch2", r"\bCatch2?\b|\bcatch2\b"),
+    ("doctest", r"\bdoctest\b"),
+    ("boost-test", r"\bunit_test_framework\b"),
+)
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The C or C++ side of a folder; a Makefile alone needs sources beside it."""
+    counts = folder.sources
+    sources = sum(counts.get(name, 0) for name in ("c", "cpp"))
+    sketch = folder.find("*.ino")
+    builds = [(f, tool, c) for names, tool, c in BUILDS if (f := folder.has(*names))]
+    certain = [b for b in builds if b[1] in ("cmake", "meson", "platformio", "xmake")]
+    if not certain and not sources and not sketch:
+        return None
+    if not builds and not sketch and not folder.like("*.c", "*.cpp", "*.cc", "*.h", "*.hpp"):
+        if "src" not in folder.folders and "include" not in folder.folders:
+            return None
+    manifest = builds[0][0] if builds else next(iter(sketch + folder.find("*.c*", "*.h*")), "")
+    found = Found(
+        folder=folder.path, ecosystem="cpp", language="cpp", manifest=folder.full(manifest)
+    )
+    _language(found, folder, sketch)
+    found.manifests = [folder.full(file) for file, _, _ in builds]
+    for file, manager in PACKAGES:
+        if folder.has(file):
+            found.set("package_manager", manager, folder.full(file))
+    for file, tool, commands in builds[:1]:
+        found.facts["build_tool"] = tool
+        found.say(f"build_tool={tool}", folder.full(file))
+        for purpose in ("compile", "build"):
+            if purpose in commands:
+                found.command(purpose, commands[purpose], folder.full(file))
+        _tests(found, folder, file, tool, commands)
+    _dependencies(found, folder)
+    found.strength = 1.0 if certain else 0.7 if builds else 0.5
+    return found
+
+
+def _language(found: Found, folder: Folder, sketch: list[str]) -> None:
+    """C++ where its files are; headers named .h alone say C only without any C++."""
+    plain = sum(path.endswith(".c") for path in folder.below)
+    if (
+        folder.sources.get("c")
+        and not folder.sources.get("cpp")
+        and not sketch
+        or plain > 2 * folder.sources.get("cpp", 0)
+        and not sketch
+    ):
+        found.language = "c"
+    found.ecosystem = found.language
+    found.say(f"language={found.language}", found.manifest)
+    for linter, file in (("clang-tidy", ".clang-tidy"), ("clang-format", ".clang-format")):
+        if folder.has(file):
+            found.note("linters", [linter])
+
+
+def _dependencies(found: Found, folder: Folder) -> None:
+    packages = folder.json("vcpkg.json").get("dependencies") if folder.has("vcpkg.json") else None
+    for item in packages if isinstance(packages, list) else ():
+        name = item.get("name") if isinstance(item, dict) else item
+        found.dependencies[str(name)] = folder.full("vcpkg.json")
+    text = folder.text("conanfile.txt") or folder.text("conanfile.py") or ""
+    file = folder.has("conanfile.txt", "conanfile.py")
+    for name in re.findall(r"^\s*(?:self\.requires\()?[\"']?([a-z][\w.+-]*)/[\d\[]", text, re.M):
+        found.dependencies[name] = folder.full(file or "")
+    frameworks.set_framework(found, folder, found.dependencies)
+
+
+def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[str, str]) -> None:
+    text = re.sub(r"(?m)#.*$", "", folder.text(file) or "")
+    places = [n for n in folder.below if re.match(r"(tests?|unittests?)/", n, re.I)]
+    nested = folder.has("tests/CMakeLists.txt", "test/CMakeLists.txt", "tests/meson.build")
+    if tool == "cmake" and nested:
+        text += re.sub(r"(?m)#.*$", "", folder.text(nested, rank=2) or "")
+    found.has_tests = bool(places) or "enable_testing" in text
+    for name, pattern in _TESTS:
+        if re.search(pattern, text) or frameworks.first(
+            (name, name.rstrip("2")), found.dependencies
+        ):
+            found.set("test_tool", name, folder.full(nested or file))
+    if tool == "cmake" and ("enable_testing" in text or "CTest" in text):
+        found.set("test_tool", "ctest", folder.full(file))
+    if tool == "meson" and re.search(r"\btest\s*\(", text):
+        found.set("test_tool", "meson", folder.full(file))
+    if tool in ("make", "autotools"):
+        target = re.search(r"^(test|check|tests)\s*:(?!=)", text, re.M)
+        if target:
+            line = folder.line(file, target.group(0))
+            found.command("test", f"make {target.group(1)}", folder.full(file), line)
+            found.has_tests = True
+    elif (found.has_tests or found.test_tool) and "test" in commands:
+        found.command("test", commands["test"], folder.full(file))

@@ -1,0 +1,53 @@
+"""PHP beyond the table: the version composer.json asks for, its scripts, and what Laravel adds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from workers.detect import versions
+from workers.detect.found import Folder, Found
+
+PURPOSES = {
+    "test": ("test", "tests", "phpunit", "test:unit", "check"),
+    "lint": ("lint", "cs", "phpcs", "phpstan", "analyse", "cs-check", "cs:check"),
+    "build": ("build", "compile"),
+}
+
+
+def refine(folder: Folder, found: Found) -> None:
+    """Adds version, scripts and Laravel's commands."""
+    composer = folder.json("composer.json", rank=0)
+    _version(folder, found, composer)
+    scripts = composer.get("scripts")
+    scripts = scripts if isinstance(scripts, dict) else {}
+    if found.framework in ("laravel", "lumen") and folder.has("artisan"):
+        found.command("start", "php artisan serve --host=0.0.0.0", folder.full("artisan"))
+    if found.framework == "laravel" and folder.has("artisan"):
+        found.command("test", "php artisan test", folder.full("artisan"))
+    for purpose, names in PURPOSES.items():
+        for name in names:
+            if name in scripts:
+                line = folder.line("composer.json", f'"{name}"')
+                found.command(purpose, f"composer {name}", folder.full("composer.json"), line)
+    if found.package_manager == "composer":
+        found.command("build", "composer install --no-dev", folder.full("composer.json"))
+
+
+def _version(folder: Folder, found: Found, composer: dict[str, Any]) -> None:
+    """The platform that composer.json pretends, else the range it requires."""
+    config = composer.get("config")
+    platform = config.get("platform") if isinstance(config, dict) else None
+    pinned = platform.get("php") if isinstance(platform, dict) else None
+    required = composer.get("require")
+    wanted = required.get("php") if isinstance(required, dict) else None
+    for value in (pinned, wanted):
+        if isinstance(value, str):
+            version = _php(value)
+            line = folder.line("composer.json", f'"{value}"')
+            found.set("version", version, folder.full("composer.json"), line)
+
+
+def _php(value: str) -> str | None:
+    version = versions.lower_bound(re.sub(r"\s*-\s*", " <", value), parts=2)
+    return ".".join(version.split(".")[:3]) if version else None

@@ -1,0 +1,217 @@
+"""Ecosystems that rules/ecosystems.toml describes in full, and small additions to some of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import msgspec
+
+from workers.detect import frameworks, versions
+from workers.detect.ecosystems import php, ruby, rust
+from workers.detect.ecosystems.plain_deps import Declares, declared
+from workers.detect.found import Folder, Found
+from workers.detect.rules import table
+
+
+class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    tool: str
+    command: str
+    dependencies: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    both: bool = False
+    directory: str = ""
+    pattern: str = ""
+
+
+class Linter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dependencies: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table of ecosystems.toml; the file's head says what each field means."""
+
+    languages: tuple[str, ...]
+    manifests: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    strength: float = 1.0
+    ecosystem: str = ""
+    managers: tuple[tuple[str, str], ...] = ()
+    locks: tuple[str, ...] = ()
+    declares: tuple[Declares, ...] = ()
+    comment: str = ""
+    tool: str = ""
+    versions: tuple[tuple[str, str], ...] = ()
+    tests: tuple[Test, ...] = ()
+    has_tests: tuple[str, ...] = ()
+    commands: dict[str, tuple[tuple[str, str], ...]] = {}
+    entries: tuple[str, ...] = ()
+    linters: dict[str, Linter] = {}
+    coverage: tuple[str, ...] = ()
+
+
+REFINE: dict[str, Callable[[Folder, Found], None]] = {
+    "rust": rust.refine,
+    "ruby": ruby.refine,
+    "php": php.refine,
+}
+
+
+@cache
+def ecosystems() -> dict[str, Rules]:
+    """The rules by ecosystem."""
+    return msgspec.convert(table("ecosystems"), dict[str, Rules])
+
+
+def inspector(name: str) -> Callable[[Folder], Found | None]:
+    """`inspect` for one ecosystem of the table."""
+    return lambda folder: inspect(folder, name)
+
+
+def inspect(folder: Folder, name: str) -> Found | None:
+    """What the table's rules find in a folder; None where nothing of the ecosystem is there."""
+    rules = ecosystems()[name]
+    manifests = [hit for pattern in rules.manifests for hit in present(folder, pattern)]
+    sources = [hit for pattern in rules.sources for hit in present(folder, pattern)]
+    if not manifests and not sources:
+        return None
+    found = Found(
+        folder=folder.path,
+        ecosystem=rules.ecosystem or name,
+        language=rules.languages[0],
+        manifest=folder.full((manifests or sources)[0]),
+        strength=rules.strength if manifests else 0.3,
+    )
+    found.manifests = [folder.full(file) for file in manifests]
+    found.say(f"language={found.language}", found.manifest)
+    run, dev = declared(folder, rules.declares, rules.comment)
+    found.dependencies = {**dev, **run}
+    if name == "ruby" and folder.like("*.gemspec"):
+        run = {dep: file for dep, file in run.items() if file.endswith(".gemspec")}
+    _manager(found, folder, rules)
+    _version(found, folder, rules, name)
+    frameworks.set_framework(found, folder, run, dev)
+    if name in REFINE:
+        REFINE[name](folder, found)
+    _tests(found, folder, rules)
+    _rest(found, folder, rules)
+    return found
+
+
+def present(folder: Folder, pattern: str) -> list[str]:
+    """Files that fit: a path below the folder, or a pattern of names directly in it."""
+    if "*" not in pattern:
+        return [pattern] if folder.has(pattern) else []
+    if "/" in pattern:
+        head, _, tail = pattern.rpartition("/")
+        return sorted(n for n in folder.below if re.fullmatch(_regex(head) + "/" + _regex(tail), n))
+    return folder.like(pattern)
+
+
+def _regex(pattern: str) -> str:
+    return "[^/]*".join(re.escape(part) for part in pattern.split("*"))
+
+
+def _manager(found: Found, folder: Folder, rules: Rules) -> None:
+    found.note("lock_files", (folder.full(f) for p in rules.locks for f in present(folder, p)))
+    for pattern, manager in rules.managers:
+        files = present(folder, pattern) if pattern != "*" else [""]
+        if files and (pattern != "*" or found.manifests):
+            cause = folder.full(files[0]) if files[0] else found.manifest
+            found.set("package_manager", manager, cause)
+
+
+def _version(found: Found, folder: Folder, rules: Rules, name: str) -> None:
+    versions.set_version(found, folder, rules.tool or name)
+    for place in dict.fromkeys((folder.path, "")):
+        here = Folder(folder.reader, place)
+        for pattern, expression in rules.versions:
+            for file in present(here, pattern)[:1]:
+                match = re.search(expression, here.text(file) or "")
+                if match:
+                    line = (here.text(file) or "").count("\n", 0, match.start(1)) + 1
+                    found.set("version", match.group(1).rstrip("."), here.full(file), line)
+
+
+def _tests(found: Found, folder: Folder, rules: Rules) -> None:
+    files = folder.find(*rules.has_tests) if rules.has_tests else []
+    found.has_tests = found.has_tests or bool(files)
+    for test in rules.tests:
+        cause = _test_cause(found, folder, test, bool(files))
+        if cause:
+            known = cause in found.dependencies
+            file = found.dependencies[cause] if known else folder.full(cause)
+            line = folder.line(file[len(folder.path) :].lstrip("/"), cause) if known else 0
+            found.set("test_tool", test.tool, file, line)
+            if found.test_tool == test.tool:
+                found.command("test", test.command, file, line)
+            return
+
+
+def _test_cause(found: Found, folder: Folder, test: Test, has_files: bool) -> str | None:
+    dependency = next((name for name in test.dependencies if name in found.dependencies), None)
+    file = next((hit for p in test.files for hit in present(folder, p)), None)
+    if test.directory and not any(path.startswith(test.directory + "/") for path in folder.below):
+        return None
+    if test.both:
+        return dependency if file else None
+    if test.pattern:
+        return next(iter(folder.find(test.pattern)), None)
+    if not test.dependencies and not test.files:
+        return _manifest_name(found) if has_files or test.directory else None
+    return dependency or file
+
+
+def _manifest_name(found: Found) -> str:
+    return found.manifest[len(found.folder) :].lstrip("/")
+
+
+def _rest(found: Found, folder: Folder, rules: Rules) -> None:
+    for purpose, options in rules.commands.items():
+        for pattern, command in options:
+            files = present(folder, pattern) if pattern != "*" else [_manifest_name(found)]
+            if files:
+                found.command(purpose, command, folder.full(files[0]))
+    entry = next((hit for pattern in rules.entries for hit in present(folder, pattern)), None)
+    if entry:
+        found.set("entry_point", entry, folder.full(entry))
+    for linter, cause in _linters(found, folder, rules):
+        found.note("linters", [linter])
+        found.say(f"linter={linter}", cause)
+    tool = next((name for name in rules.coverage if name in found.dependencies), None)
+    if tool:
+        found.set("coverage_tool", tool, found.dependencies[tool])
+
+
+def _linters(found: Found, folder: Folder, rules: Rules) -> Iterator[tuple[str, str]]:
+    for linter, rule in rules.linters.items():
+        name = next((dep for dep in rule.dependencies if dep in found.dependencies), None)
+        file = next((hit for pattern in rule.files for hit in present(folder, pattern)), None)
+        if name or file:
+            yield linter, found.dependencies[name] if name else folder.full(file or "")
+
+
+NAMES = [
+    "rust",
+    "ruby",
+    "php",
+    "elixir",
+    "erlang",
+    "swift",
+    "dart",
+    "crystal",
+    "zig",
+    "gleam",
+    "haskell",
+    "r",
+    "julia",
+    "perl",
+    "ocaml",
+    "lua",
+    "nim",
+    "haxe",
+    "d",
+]
+"""The table's ecosystems, in the order they are asked."""

@@ -1,0 +1,132 @@
+"""Pages without a program: Hugo, Zola, Jekyll, MkDocs, Sphinx, mdBook, and plain HTML."""
+
+from __future__ import annotations
+
+import re
+
+from workers.detect import versions
+from workers.detect.found import Folder, Found
+
+HUGO = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config/_default/hugo.toml")
+HUGO_OLD = (
+    "config.toml",
+    "config.yaml",
+    "config.yml",
+    "config.json",
+    "config/_default/config.toml",
+    "config/_default/config.yaml",
+)
+HUGO_FOLDERS = {"archetypes", "layouts", "themes", "content", "static", "data", "i18n"}
+INDEXES = (
+    "index.html",
+    "public/index.html",
+    "src/index.html",
+    "htdocs/index.html",
+    "dist/index.html",
+    "site/index.html",
+    "www/index.html",
+    "app/index.html",
+    "docs/index.html",
+    "html/index.html",
+    "web/index.html",
+    "static/index.html",
+    "build/index.html",
+    "index.htm",
+)
+SERVERS = ("Staticfile", "static.json", "nginx.conf", "httpd.conf", "Caddyfile")
+
+
+def inspect(folder: Folder) -> Found | None:
+    """The site in a folder: a generator's, else pages that are served as they are."""
+    return _hugo(folder) or _zola(folder) or _jekyll(folder) or _mdbook(folder) or _plain(folder)
+
+
+def _site(folder: Folder, manifest: str, framework: str | None, build: str | None) -> Found:
+    found = Found(
+        folder=folder.path, ecosystem="static", language="html", manifest=folder.full(manifest)
+    )
+    found.manifests = [found.manifest]
+    found.say("language=html", found.manifest)
+    found.set("framework", framework, found.manifest)
+    found.kind = "site"
+    if build:
+        found.command("build", build, found.manifest)
+    return found
+
+
+def _hugo(folder: Folder) -> Found | None:
+    config = folder.has(*HUGO)
+    if config is None:
+        old = folder.has(*HUGO_OLD)
+        text = folder.text(old, rank=0) or "" if old else ""
+        known = len(folder.folders & HUGO_FOLDERS)
+        named = re.search(r"(?im)^\s*\"?(baseurl|languagecode|theme)\"?\s*[:=]", text)
+        # Zola's base_url differs by its underscore
+        if old and ((named and known) or ("archetypes" in folder.folders and known > 1)):
+            config = old
+    if config is None:
+        return None
+    found = _site(folder, config, "hugo", "hugo --minify")
+    versions.set_version(found, folder, "hugo")
+    netlify = folder.text("netlify.toml", rank=2) or ""
+    pinned = re.search(r"HUGO_VERSION\s*=\s*\"(\d[\d.]*)\"", netlify)
+    if pinned:
+        line = folder.line("netlify.toml", "HUGO_VERSION")
+        found.set("version", pinned.group(1), folder.full("netlify.toml"), line)
+    found.facts["output"] = "public"
+    found.strength = 1.4
+    return found
+
+
+def _zola(folder: Folder) -> Found | None:
+    config = folder.has("config.toml", "zola.toml")
+    if config is None or not re.search(r"(?m)^\s*base_url\s*=", folder.text(config, rank=0) or ""):
+        return None
+    if not folder.folders & {"content", "templates", "themes", "sass"}:
+        return None
+    found = _site(folder, config, "zola", "zola build")
+    found.facts["output"] = "public"
+    found.strength = 1.4
+    return found
+
+
+def _jekyll(folder: Folder) -> Found | None:
+    """Without a Gemfile; with one it is Ruby's."""
+    config = folder.has("_config.yml", "_config.yaml")
+    if config is None or folder.has("Gemfile", "package.json"):
+        return None
+    layout = folder.folders & {"_posts", "_layouts", "_includes", "_sass", "_data", "_pages"}
+    pages = folder.like("index.md", "index.html", "index.markdown")
+    if not layout and not pages:
+        return None
+    found = _site(folder, config, "jekyll", "jekyll build")
+    found.facts["output"] = "_site"
+    return found
+
+
+def _mdbook(folder: Folder) -> Found | None:
+    if not folder.has("book.toml"):
+        return None
+    found = _site(folder, "book.toml", "mdbook", "mdbook build")
+    found.facts["output"] = "book"
+    return found
+
+
+def _plain(folder: Folder) -> Found | None:
+    server = folder.has(*SERVERS)
+    index = folder.has(*INDEXES) or next(iter(folder.like("*.html", "*.htm")), None)
+    if index is None and server is None:
+        return None
+    if index is None and server not in ("Staticfile", "static.json", "nginx.conf", "httpd.conf"):
+        return None
+    found = _site(folder, server or index or "", None, None)
+    if server:
+        found.facts["server"] = server
+    if index:
+        found.set("entry_point", index, folder.full(index))
+        found.facts["output"] = index.rpartition("/")[0] or "."
+    top = index is not None and index.count("/") == 0
+    found.strength = (
+        0.9 if server in ("Staticfile", "static.json") else 0.5 if top or server else 0.35
+    )
+    return found
