@@ -184,7 +184,7 @@ def test_another_content_on_the_branch_is_a_conflict(at: Instance) -> None:
     """What stands on the branch already is not written over."""
     case = Case(at, "other")
     case.publish()
-    with pytest.raises(Conflict, match="exists with another"):
+    with pytest.raises(Conflict, match="holds another .* by an earlier run"):
         case.publish({**FILES, ".gitlab-ci.yml": "other: {script: [x]}\n"})
     case.check_once()
 
@@ -211,10 +211,11 @@ def test_an_improvement_replaces_our_own(at: Instance) -> None:
 
 
 def test_a_first_improvement_is_a_first_commit(at: Instance) -> None:
-    """Where there is nothing to improve, it is made."""
+    """Where there is nothing to improve it is made, in as few calls."""
     case = Case(at, "improve-first")
     assert case.publish(improve=True).changed
     case.check_once()
+    assert len(at.control.calls()) == 3
 
 
 def test_an_improvement_whose_answer_is_lost(at: Instance) -> None:
@@ -237,7 +238,7 @@ def test_a_persons_commit_on_our_branch_stands(at: Instance) -> None:
     case = Case(at, "theirs")
     case.publish()
     at.control.push(case.project.id, {".gitlab-ci.yml": "mine: {}\n"}, branch=case.branch)
-    with pytest.raises(Conflict, match="a person"):
+    with pytest.raises(Conflict, match="by a person"):
         case.publish({**FILES, "Dockerfile": "FROM x\n"}, improve=True)
     assert at.control.file(case.project.id, ".gitlab-ci.yml", case.branch) == "mine: {}\n"
 
@@ -319,13 +320,22 @@ def test_branch_mode_opens_nothing(at: Instance) -> None:
 
 
 def test_ready_when_green(at: Instance) -> None:
-    """The draft prefix goes, the text says how it went, the merge request stays the same."""
+    """The draft prefix goes, a person's title stays, the text says how it went."""
     case = Case(at, "ready")
     published = case.publish()
     assert published.merge_request is not None
     mark_ready(at.gitlab, case.project.id, published.merge_request.iid, "Draft: Add it", "green\n")
     [seen] = case.now().merge_requests
-    assert (seen.title, seen.draft, seen.description) == ("Add it", False, "green\n")
+    assert (seen.title, seen.draft, seen.description) == (
+        "Add a CI pipeline (go)",
+        False,
+        "green\n",
+    )
+    at.gitlab.update_merge_request(case.project.id, 1, title="Draft: Draft: Pipeline, please")
+    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n")
+    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n")
+    [seen] = case.now().merge_requests
+    assert (seen.title, seen.draft) == ("Pipeline, please", False)
 
 
 def test_a_closed_merge_request_stays_closed(at: Instance) -> None:

@@ -78,7 +78,9 @@ def judge(answer: Answer, what: str, said: str, *, write: bool) -> Answer:
         after = _retry_after(answer.headers.get("retry-after"))
         raise Retryable(f"GitLab asks to wait {after:.0f} s before {what}", after)
     if status >= 500:
-        raise (Unclear if write else Retryable)(f"GitLab failed at {what} ({status} {said})")
+        kind = Unclear if write else Retryable
+        after = _retry_after(answer.headers.get("retry-after"), 5.0)
+        raise kind(f"GitLab failed at {what} ({status} {said})", after)
     raise _refusal(status, what, said)
 
 

@@ -27,6 +27,10 @@ class MergeRequests(Connection):
         opened = [one for one in found if one.state == "opened"]
         return next(iter(opened + found), None)
 
+    def merge_request(self, project_id: int, iid: int) -> MergeRequest:
+        """A merge request by its number. Raises NotFound."""
+        return self.get("/projects/{}/merge_requests/{}", project_id, iid).decode(MergeRequest)
+
     def create_merge_request(
         self, project_id: int, *, source: str, target: str, title: str, text: str
     ) -> MergeRequest:

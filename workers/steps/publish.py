@@ -101,8 +101,9 @@ def publish(
 ) -> Published:
     """Commit `files` and open the draft merge request, as far as `mode` says.
 
-    Safe to call again after any error. `improve` lets it replace what we ourselves committed to
-    the same branch before. Files that exist in the source commit are kept as they are.
+    Safe to call again after any error. Files that exist in the source commit are kept as they
+    are. `improve` lets it replace what we ourselves committed to the same branch before; it costs
+    nothing where there is no such branch.
 
     Raises Rejected where a pipeline exists already, a file is none of `MANAGED`, or the branch
     would be a protected one; Conflict where the branch holds something else; what the client
@@ -131,8 +132,16 @@ def publish(
 
 
 def mark_ready(gitlab: GitLab, project_id: int, iid: int, title: str, text: str) -> None:
-    """The pipeline is green: the merge request is no draft any more, its text says how it went."""
-    gitlab.update_merge_request(project_id, iid, title=title.removeprefix(DRAFT), text=text)
+    """The pipeline is green: the merge request is no draft any more, its text says how it went.
+
+    A title that a person gave it stays; `title` is for one that has none left without its prefix.
+    """
+    found = gitlab.merge_request(project_id, iid)
+    named = found.title
+    while named.startswith(DRAFT):
+        named = named.removeprefix(DRAFT)
+    wanted = (named or title.removeprefix(DRAFT)) if named != found.title else None
+    gitlab.update_merge_request(project_id, iid, title=wanted, text=text)
 
 
 def matches(name: str, patterns: Iterable[str]) -> str | None:
@@ -199,30 +208,57 @@ def _commit(
 ) -> tuple[Commit, bool]:
     """Our commit, and whether it was made now."""
     message = f"{SUBJECT}\n\n{TRAILER}: {run_id}"
-    found = gitlab.branch(target.project_id, branch) if improve else None
-    if found is None:
-        actions = [Action("create", path, text) for path, text in files.items()]
-        start: str | None = target.source_sha
-    else:
-        actions = _changes(gitlab, target.project_id, found, files)
-        start = None
-        if not actions:
-            return found.commit, False
+    create = [Action("create", path, text) for path, text in files.items()]
     try:
-        commit = gitlab.commit(
-            target.project_id, branch=branch, start_sha=start, message=message, actions=actions
+        made = gitlab.commit(
+            target.project_id,
+            branch=branch,
+            start_sha=target.source_sha,
+            message=message,
+            actions=create,
         )
-    except (Conflict, Unclear) as error:
-        return _look(gitlab, target.project_id, branch, files, error), False
-    return commit, True
+        return made, True
+    except (Conflict, Unclear):
+        found = gitlab.branch(target.project_id, branch)
+        if found is None:
+            raise
+    return _upon(gitlab, target.project_id, found, files, message, improve)
+
+
+def _upon(
+    gitlab: GitLab,
+    project_id: int,
+    found: Branch,
+    files: Mapping[str, str],
+    message: str,
+    improve: bool,
+) -> tuple[Commit, bool]:
+    """The branch is there: with our files already, or to be improved where that is allowed."""
+    actions = _changes(gitlab, project_id, found, files)
+    if not actions:
+        return found.commit, False
+    if not improve or not is_ours(found.commit.message):
+        who = "an earlier run" if is_ours(found.commit.message) else "a person"
+        raise Conflict(
+            f"the branch {found.name} holds another {actions[0].file_path}, committed by {who};"
+            " it is left as it is: merge it, or delete the branch and retrigger"
+        )
+    try:
+        made = gitlab.commit(
+            project_id, branch=found.name, start_sha=None, message=message, actions=actions
+        )
+        return made, True
+    except (Conflict, Unclear):
+        now = gitlab.branch(project_id, found.name)
+        if now is None or _changes(gitlab, project_id, now, files):
+            raise
+    return now.commit, False
 
 
 def _changes(
     gitlab: GitLab, project_id: int, found: Branch, files: Mapping[str, str]
 ) -> list[Action]:
-    """What makes our branch hold `files`. Raises Conflict where its head is a person's commit."""
-    if not is_ours(found.commit.message):
-        raise Conflict(f"a person committed to {found.name}; it is left as it is")
+    """What would make the branch hold `files`, each update bound to the state that was seen."""
     actions = []
     for path, text in files.items():
         state = gitlab.file_state(project_id, path, found.sha)
@@ -231,28 +267,6 @@ def _changes(
         elif state.content != text.encode():
             actions.append(Action("update", path, text, state.last_commit_id))
     return actions
-
-
-def _look(
-    gitlab: GitLab,
-    project_id: int,
-    branch: str,
-    files: Mapping[str, str],
-    error: Conflict | Unclear,
-) -> Commit:
-    """The commit that is there already with just these files; else `error` holds."""
-    found = gitlab.branch(project_id, branch)
-    if found is None:
-        raise error
-    for path, text in files.items():
-        state = gitlab.file_state(project_id, path, found.sha)
-        if state is None or state.content != text.encode():
-            if isinstance(error, Unclear) and is_ours(found.commit.message):
-                raise error
-            raise Conflict(
-                f"the branch {branch} exists with another {path}; delete it, or merge what it holds"
-            ) from None
-    return found.commit
 
 
 def _merge_request(
