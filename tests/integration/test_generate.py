@@ -59,13 +59,18 @@ def _ask(double: OllamaDouble, reference: Reference, analysis: Analysis = PYTHON
     return generate(analysis, reference, SITE, Model(double.url, NAME, PATIENT_S))
 
 
+def _asked_slots(double: OllamaDouble, reference: Reference, analysis: Analysis) -> set[str]:
+    _ask(double, reference, analysis)
+    return set(double.questions[-1]["format"]["properties"])
+
+
 def test_the_model_picks_among_what_was_found(double: OllamaDouble, templates: Templates) -> None:
     """Its choice is in the plan and in the file, and it is named."""
     reference = _reference(templates)
     open_slots = {
         slot: values
         for slot, values in candidates(reference.template, PYTHON).items()
-        if len(values) > 1
+        if len(values) > 1 and slot != "version"
     }
     assert "make test" in open_slots["test_command"]
     double.replies.append({s: v[0] for s, v in open_slots.items()} | {"test_command": "make test"})
@@ -92,10 +97,24 @@ def test_only_open_questions_are_asked(double: OllamaDouble, templates: Template
 
 def test_learned_choices_that_this_repository_lacks_are_dropped(templates: Templates) -> None:
     """Only what is among its own candidates applies; the rest is the template's."""
-    stranger = _reference(templates, test_command="make check-everything", version="3.12")
+    stranger = _reference(templates, test_command="make test", build_command="make wheel")
     made = generate(PYTHON, stranger, SITE, None)
-    expected = build(stranger.template, PYTHON, SITE, {"version": "3.12"})
+    expected = build(stranger.template, PYTHON, SITE, {"test_command": "make test"})
     assert made.plan.digest == expected.digest
+
+
+def test_the_version_a_repository_names_is_not_up_for_choice(
+    double: OllamaDouble, templates: Templates
+) -> None:
+    """Neither the model nor what was learned elsewhere moves it; a silent one may be moved."""
+    reference = _reference(templates, version="3.13")
+    assert "3.13" in candidates(reference.template, PYTHON)["version"]
+    assert _ask(double, reference).plan.choices["version"] == "3.12"
+    assert all("version" not in q["format"]["properties"] for q in double.questions)
+    silent = msgspec.structs.replace(PYTHON, version=None)
+    newest = _reference(templates, version="3.14")
+    assert generate(silent, newest, SITE, None).plan.choices["version"] == "3.14"
+    assert "version" in _asked_slots(double, _reference(templates), silent)
 
 
 def test_nothing_to_choose_asks_nobody(double: OllamaDouble, templates: Templates) -> None:
@@ -168,7 +187,7 @@ def test_text_of_a_repository_never_becomes_a_command(
         test_command=injection,
         build_command=injection,
         entry_point=injection,
-        commands={"test": (injection, "tox -e py"), "build": (injection,), injection: (injection,)},
+        commands={"test": (injection, "make test"), "build": (injection,), injection: (injection,)},
         facts={"source_dir": injection, "module": injection},
         lock_files=(injection,),
         linters=(injection,),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -28,6 +28,8 @@ OFFERED_MAX = 12
 SLOTS_BYTES = 4096
 """What all candidates together may take of the prompt."""
 VALUE_MAX = 200
+VERSION_SLOT = "version"
+"""The toolchain's version, by that name in every template."""
 HOSTILE = re.compile(
     # C0 and C1 controls, zero width and direction marks, invisible operators, byte order mark,
     # tag characters; and HTML comments, which a person does not see rendered.
@@ -59,7 +61,7 @@ def generate(
 ) -> Generated:
     """The plan for a repository. Raises Rejected where not even the template gives an allowed one,
     and Misconfigured where the site's settings cannot stand in a pipeline."""
-    allowed = candidates(reference.template, analysis)
+    allowed = _open(candidates(reference.template, analysis), analysis)
     known = usable(reference.choices, allowed)
     plan, refused = _from_reference(analysis, reference, site, known)
     asked = {} if refused else _worth_asking(allowed, known)
@@ -133,8 +135,17 @@ def _allowed(plan: Plan) -> Plan:
     return plan
 
 
+def _open(found: Mapping[str, tuple[str, ...]], analysis: Analysis) -> dict[str, tuple[str, ...]]:
+    """Slots that may be chosen: a version that the repository names itself may not."""
+    return {
+        slot: values
+        for slot, values in found.items()
+        if not (slot == VERSION_SLOT and analysis.version)
+    }
+
+
 def _worth_asking(
-    allowed: Mapping[str, tuple[str, ...]], known: Mapping[str, str]
+    allowed: Mapping[str, tuple[str, ...]], known: Collection[str]
 ) -> dict[str, tuple[str, ...]]:
     """Slots with several values, none of them proven already; the best values, as many as fit.
 
