@@ -14,7 +14,7 @@ from service.sandbox.refusal import error
 
 Kind = Literal[
     "latency", "status", "rate_limit", "drop", "drop_before", "half_body", "redirect", "bad_json",
-    "slow_drip",
+    "slow_drip", "late",
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ class Fault(msgspec.Struct):
     request, then closes the connection without an answer · `drop_before` closes it, nothing
     applied · `half_body` applies and sends half of the answer · `redirect` 302 to `location` ·
     `bad_json` applies and answers text that is no JSON · `slow_drip` applies and sends one byte
-    every `seconds`.
+    every `seconds` · `late` applies at once and answers after `seconds`.
     """
 
     kind: Kind
@@ -153,6 +153,10 @@ async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], bod
 
 
 async def _spoil(fault: Fault, held: _Held, scope: Scope, send: Send) -> None:
+    if fault.kind == "late":
+        await asyncio.sleep(fault.seconds)
+        await _send(send, held.status, held.headers, held.body)
+        return
     if fault.kind == "bad_json":
         await _send(send, held.status, held.headers, b'{"id": 1, "web_url": <truncated')
         return

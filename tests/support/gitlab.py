@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import msgspec
 
 from service.sandbox.client import SandboxClient
@@ -73,6 +74,19 @@ class RunningSandbox(msgspec.Struct):
     token: str
     admin_token: str
     client: SandboxClient
+
+    def api(self, token: str | None = None) -> httpx.Client:
+        """A plain client of the REST API, with the bot's token unless another is given."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.Client(
+            base_url=f"{self.url}/api/v4", headers=headers, trust_env=False, timeout=10
+        )
+
+    def member(self, project: int, username: str, level: int) -> httpx.Client:
+        """A client of a person with this access level in the project."""
+        user = self.client.create_user(username)
+        self.client.set_members(project, **{username: level})
+        return self.api(user.token)
 
 
 @contextmanager
