@@ -1,4 +1,4 @@
-"""Rewrites the golden files: `python -m tests.golden.update`. Read the diff before you commit it."""
+"""Rewrites the golden files: `python -m tests.golden.update`. Read the diff before committing."""
 
 from __future__ import annotations
 

@@ -48,12 +48,19 @@ _PYTHON_TOOLS = (
     r"|python3? (?:[a-z_]+/)?manage\.py (?:test|check)|coverage run -m (?:pytest|unittest))"
 )
 
-_MAVEN = r"(?:mvn|\./mvnw)(?: -B| -q| -ntp| --batch-mode| --no-transfer-progress)*"
-_GRADLE = r"(?:gradle|\./gradlew)(?: --no-daemon| --stacktrace| --console=plain)*"
-_JVM_GOALS = r"(?: (?:clean|validate|compile|test-compile|test|package|verify))+"
-_GRADLE_TASKS = (
-    r"(?: :?(?:[A-Za-z][A-Za-z0-9-]*:)*(?:clean|assemble|build|check|test|jar|bootJar|classes"
-    r"|testClasses|installDist|shadowJar|lint))+"
+_MAVEN = (
+    r"(?:mvn|\./mvnw)(?: (?:clean|validate|compile|test-compile|test|package|verify)"
+    r"| -(?:B|q|ntp|U|am|DskipTests)| --batch-mode| --no-transfer-progress| -pl [\w:,./-]+"
+    r"| -P[\w,-]+| -D[\w.]+=[\w.,-]+)+"
+)
+_GRADLE = (
+    r"(?:gradle|\./gradlew)(?: :?(?:[A-Za-z][A-Za-z0-9-]*:)*(?:clean|assemble|build|check|test|jar"
+    r"|bootJar|classes|testClasses|installDist|shadowJar|lint)| --no-daemon| --stacktrace"
+    r"| --console=plain| --info| -x [A-Za-z]+)+"
+)
+_DOTNET = (
+    r"dotnet (?:build|test)(?: (?:-c|--configuration) (?:Release|Debug)| --no-build| --no-restore"
+    r"| [A-Za-z0-9_./-]+\.(?:sln|slnx|csproj|fsproj))*"
 )
 _WORKSPACE_TOOLS = (
     r"(?:npx --no-install |pnpm exec |yarn exec )?(?:turbo run|nx run-many -t|lerna run)"
@@ -83,11 +90,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         r"node --test",
         rf"{_WORKSPACE_TOOLS} {_SCRIPT}",
     ),
-    "java": (
-        _MAVEN + _JVM_GOALS,
-        _GRADLE + _GRADLE_TASKS,
-        r"sbt(?: -v)?(?: (?:compile|test|package))+",
-    ),
     "ruby": (
         r"(?:bundle exec )?(?:rake(?: (?:test|spec|[a-z]+:[a-z]+))*|rspec|rubocop|minitest)",
         r"(?:bundle exec )?(?:bin/)?rails (?:test|test:all)",
@@ -100,7 +102,6 @@ FORMS: Mapping[str, tuple[str, ...]] = {
         r"(?:php )?bin/phpunit",
     ),
     "rust": (r"cargo (?:build|test|check|clippy|fmt --check|nextest run|xtask [a-z-]+)",),
-    "dotnet": (r"dotnet (?:build|test|publish|format --verify-no-changes)",),
     "elixir": (r"mix (?:compile|test|format --check-formatted|credo|dialyzer)",),
     "cpp": (
         r"cmake (?:-S|-B|--build|--preset) ?[A-Za-z0-9._/-]*",
@@ -113,11 +114,19 @@ FORMS: Mapping[str, tuple[str, ...]] = {
 }
 """First words that a command may have, as regular expressions, by ecosystem."""
 
+WHOLE: Mapping[str, tuple[str, ...]] = {
+    "java": (_MAVEN, _GRADLE, r"sbt(?: -v)?(?: (?:clean|compile|test|package))+"),
+    "dotnet": (_DOTNET, r"dotnet format --verify-no-changes"),
+}
+"""Whole commands of tools whose further words are goals, or whose flags mean other things."""
+
 
 def refusal(command: str, ecosystem: str | None) -> str | None:
     """Why `command` may not be run, or None when it may. Deny by default."""
     if command != " ".join(command.split(" ")) or command.strip() != command or not command:
         return "is empty or has blanks at its ends"
+    if any(re.fullmatch(form, command) for form in WHOLE.get(ecosystem or "", ())):
+        return None if ".." not in re.split(r"[/= ]", command) else "leaves the project's folder"
     words = command.split(" ")
     for word in words:
         if not _ARGUMENT.fullmatch(word):

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-import yaml
 
-from workers.pipeline import commands, forbidden, slots
+from workers.pipeline import commands, forbidden, slots, strict_yaml
 from workers.pipeline.images import mirrored
 from workers.pipeline.plan import Plan
 from workers.pipeline.schema import STAGES, Job
-from workers.pipeline.templates import StrictLoader
 
 MAX_JOBS = 40
 _GLOBALS = frozenset({"stages", "workflow", "variables", "default"})
@@ -42,9 +40,9 @@ _PATH = re.compile(r"[A-Za-z0-9_.*][A-Za-z0-9_.*/@+-]*")
 def check(plan: Plan, text: str) -> Iterator[str]:
     """Violations of the document; see `policy` for the codes."""
     try:
-        document = yaml.load(text, StrictLoader)  # noqa: S506  a SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        yield f"yaml: cannot be read safely ({type(error).__name__})"
+        document = strict_yaml.load(text)
+    except strict_yaml.StrictError as error:
+        yield f"yaml: line {error.line}: {error}"
         return
     if not isinstance(document, dict):
         yield "yaml: is no mapping"

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
 from workers.errors import Misconfigured
-from workers.pipeline import check_templates
+from workers.pipeline import check_templates, strict_yaml
 from workers.pipeline.images import Image, table
 from workers.pipeline.resolve import merge
 from workers.pipeline.schema import TemplateFile
@@ -100,25 +99,6 @@ class _File(msgspec.Struct, frozen=True):
     raw: dict[str, Any]
 
 
-class StrictLoader(yaml.SafeLoader):
-    """Safe, and without aliases or silent loss: a key that stands twice is an error."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not used here")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                mark = key_node.start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice", mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
@@ -133,12 +113,10 @@ def _read(path: Path) -> str:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(_read(path), StrictLoader)  # noqa: S506  a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise Misconfigured(f"{path}: {line}{error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise Misconfigured(f"{path}: is no YAML ({type(error).__name__})") from None
+        raw = strict_yaml.load(_read(path))
+    except strict_yaml.StrictError as error:
+        line = f"line {error.line}: " if error.line else ""
+        raise Misconfigured(f"{path}: {line}{error}") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise Misconfigured(f"{path}: should be a mapping of names to values")
     return raw
