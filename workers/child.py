@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 from workers.errors import Misconfigured
 
@@ -33,6 +33,8 @@ class Child:
     """
 
     label = ""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """What it gets in its environment beside the few variables that are passed on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -115,11 +117,14 @@ class Child:
     def _launch(self) -> None:
         assert self._lock is not None
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        with (self.folder / "log").open("wb") as log:
+        path = self.folder / "log"
+        if path.exists():
+            path.replace(self.folder / "log.before")  # why the last one ended may stand there
+        with path.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
-                env=environment | {"ANONYMIZED_TELEMETRY": "False"},
+                env={**environment, **self.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -15,6 +15,9 @@ from workers.clients.chroma import WRITE_S, Hit, Index, Item, Name
 from workers.embedded import EmbeddedChroma
 from workers.errors import Retryable
 
+# Python 3.12 warns of a fork beside threads; the child here asks one question and ends.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 PATIENT_S = 5.0
 """For tests that are not about time: the machine may stall."""
 LEARNED: Name = "successful_pipelines"

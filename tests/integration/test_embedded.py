@@ -18,6 +18,9 @@ from workers import child
 from workers.embedded import EmbeddedChroma, EmbeddedRedis, find_running, free_port
 from workers.errors import Misconfigured
 
+# Python 3.12 warns of a fork beside threads; the child here asks one question and ends.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 GONE_WITHIN_S = 5.0
 
 
@@ -137,6 +140,16 @@ def test_chroma_keeps_its_data(tmp_path: Path) -> None:
     with EmbeddedChroma(tmp_path) as server:
         listed = httpx.get(f"{server.url}/{route}", trust_env=False).json()
         assert [collection["name"] for collection in listed] == ["kept"]
+
+
+def test_logs_stay_small(tmp_path: Path) -> None:
+    """A hundred requests leave no line behind, and the log of the last start is kept."""
+    with EmbeddedChroma(tmp_path) as server, httpx.Client(trust_env=False) as client:
+        for _ in range(100):
+            client.get(f"{server.url}/api/v2/version").raise_for_status()
+        assert (tmp_path / "chroma" / "log").stat().st_size < 5000
+        server.start()
+        assert (tmp_path / "chroma" / "log.before").stat().st_size > 0
 
 
 def test_chroma_says_that_its_port_is_taken(tmp_path: Path) -> None:

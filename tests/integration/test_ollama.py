@@ -13,6 +13,9 @@ from tests.support.ollama import Mode, OllamaDouble
 from workers.clients.ollama import NUM_CTX, PROMPT_BYTES, Answer, Model
 from workers.errors import BackendError, Rejected, Retryable
 
+# Python 3.12 warns of a fork beside threads; the child here asks one question and ends.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 NAME = "qwen2.5-coder:1.5b"
 PATIENT_S = 20.0
 SHORT_S = 0.6
