@@ -9,6 +9,7 @@ from workers.detect.analysis import Analysis
 from workers.ledger import Ledger
 from workers.runs import Run, State
 
+CI_FILE = ".gitlab-ci.yml"
 COMMITS_A_DAY = 3
 ASKED_COMMITS_A_DAY = 20
 IMPORT_LOOK_S = 30.0
@@ -34,7 +35,7 @@ def of_project(project: Project) -> Stop | None:
             State.SKIPPED, "CI/CD is switched off for the project",
             "Settings → General → Visibility → CI/CD, then retrigger", True,
         )  # fmt: skip
-    if project.ci_config_path and project.ci_config_path != ".gitlab-ci.yml":
+    if project.ci_config_path and project.ci_config_path != CI_FILE:
         return Stop(
             State.SKIPPED, "the project's CI configuration is kept elsewhere; ours would be inert",
             "Settings → CI/CD → General pipelines → CI/CD configuration file", True,
@@ -51,13 +52,18 @@ def of_project(project: Project) -> Stop | None:
     return None
 
 
-def of_analysis(analysis: Analysis) -> Stop | None:
-    """What the repository itself says."""
-    if ".gitlab-ci.yml" in analysis.ci_files:
+def of_files(root: frozenset[str]) -> Stop | None:
+    """What stands in the repository's root already."""
+    if CI_FILE in root:
         return Stop(
-            State.SKIPPED, "has a pipeline already: .gitlab-ci.yml",
+            State.SKIPPED, f"has a pipeline already: {CI_FILE}",
             "delete the file and retrigger to have one generated", True,
         )  # fmt: skip
+    return None
+
+
+def of_analysis(analysis: Analysis) -> Stop | None:
+    """What the repository turned out to be."""
     if analysis.nothing_to_build:
         return Stop(
             State.SKIPPED, f"nothing to build: {analysis.nothing_to_build}",

@@ -100,15 +100,16 @@ class _Carrier:
         if branch is None:
             return self.end(State.ERROR, f"analyze: there is no branch {ref}", "push to it")
         source = ApiSource(self.parts.gitlab, project.id, project.path, branch.sha)
+        existing = frozenset(entry.path for entry in source.children("").entries)
+        if stop := gates.of_files(existing):
+            return self.stop(stop)
         analysis = analyze(source, self.say)
         self.change(
             _found(analysis), State.ANALYZING, source_sha=branch.sha,
             analysis=msgspec.to_builtins(analysis),
         )  # fmt: skip
-        stop = gates.of_analysis(analysis)
-        if stop:
+        if stop := gates.of_analysis(analysis):
             return self.stop(stop)
-        existing = frozenset(entry.path for entry in source.children("").entries)
         plan = self.generate(project, ref, analysis)
         return self.publish(project, ref, analysis, plan, existing)
 

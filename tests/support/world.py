@@ -43,6 +43,11 @@ class World(msgspec.Struct, frozen=True):
         """A new project's id; with a first push where a sample or files are given."""
         return self.forge.create_project(self.name(stem), sample=sample, **more).id
 
+    def imported(self, project: int, sample: str) -> None:
+        """Fill a project as an import does, without any hook, and wait until it has ended."""
+        self.forge.import_project(project, sample=sample, seconds=0.2)
+        self.until(lambda: self.forge.project(project).branches, lambda: "the import to end")
+
     def runs(self, project: int) -> list[dict[str, Any]]:
         """Its runs, newest first."""
         answer = self.api.get("/api/v1/runs", params={"project": project})
