@@ -18,7 +18,7 @@ from redis.retry import Retry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from service import table
+from service import dashboard_routes, table
 from service.auth import Keys
 from service.edge import Edge
 from service.health import Health
@@ -26,6 +26,7 @@ from service.inbox import Inbox
 from service.metrics import Metrics
 from service.openapi import Document
 from service.problems import HANDLERS
+from service.rendering import Pages
 from service.routes import Endpoint
 from service.senders import Senders
 from service.state import State, Stores
@@ -45,13 +46,16 @@ def create_app(settings: Settings) -> Starlette:
     Raises Misconfigured.
     """
     _check(settings)
-    endpoints = table.routes()
-    return Starlette(
+    endpoints = [*table.routes(), *dashboard_routes.routes()]
+    app = Starlette(
         routes=endpoints,
         middleware=[Middleware(Edge)],
         exception_handlers=HANDLERS,
         lifespan=_lifespan(settings, endpoints),
     )
+    # A path with a slash too many would be sent to an address made from the Host header.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _check(settings: Settings) -> None:
@@ -69,7 +73,7 @@ def _lifespan(
     secure = settings.devops_backend_url.startswith("https://")
     senders = Senders(settings.gitlab_webhook_secret, settings.gitlab_signing_token)
     keys = Keys(settings.devops_backend_api_tokens, secure=secure)
-    document = Document(endpoints)
+    document, pages = Document(endpoints), Pages()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -83,7 +87,8 @@ def _lifespan(
             yield State(
                 settings=settings, stores=Stores.over(sync), inbox=inbox, redis=short,
                 streams=streams, http=http, senders=senders, keys=keys, metrics=Metrics(),
-                health=Health(settings, short, http), document=document,
+                health=Health(settings, short, http), pages=pages,
+                document=document,
             )  # fmt: skip
 
     return lifespan

@@ -30,6 +30,7 @@ from workers.runs import Run
 from workers.settings import Settings
 
 TEXT_MAX = 16_384
+QUESTION_MAX = 8_192
 RUNS_TOLD = 20
 LEARNED_TOLD = 20
 ANSWER_TOKENS = 700
@@ -42,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One turn. There is no role `system`: that one is ours."""
 
     role: Literal["user", "assistant"]
-    content: Annotated[str, msgspec.Meta(max_length=8192)]
+    content: Annotated[str, msgspec.Meta(max_length=QUESTION_MAX)]
 
 
 class Chat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +72,12 @@ class Context(msgspec.Struct, frozen=True):
 async def chat(request: Request) -> Response:
     """Answer from what is known, streamed unless JSON is wanted."""
     asked = await read_json(request, Chat)
+    wants_json = "application/json" in request.headers.get("accept", "")
+    return await reply(request, asked, stream=not wants_json)
+
+
+async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
+    """The answer to a conversation. Raises Problem 422, 503, and what looking up a project does."""
     if sum(len(message.content) for message in asked.messages) > TEXT_MAX:
         raise Problem(422, f"the messages should have at most {TEXT_MAX} characters together")
     settings = request.state["settings"]
@@ -81,10 +88,10 @@ async def chat(request: Request) -> Response:
     context = await run_in_threadpool(gather, request.state["stores"], project)
     words = answer(request.state["http"], settings, _prompt(asked, context))
     first = await anext(words, "")  # raises here, while the answer can still be an error
-    if "application/json" in request.headers.get("accept", ""):
-        text = first + "".join([word async for word in words])
-        return runs.as_json(_reply(settings, context, text))
-    return EventSourceResponse(_events(settings, context, first, words), sep="\n")
+    if stream:
+        return EventSourceResponse(_events(settings, context, first, words))
+    text = first + "".join([word async for word in words])
+    return runs.as_json(_reply(settings, context, text))
 
 
 def gather(stores: Stores, project: int) -> Context:

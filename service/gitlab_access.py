@@ -25,7 +25,7 @@ CALL_S = 10.0
 ANSWER_MAX = 1_048_576
 _PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.-]*){1,20}", re.ASCII)
 """A namespace and a project (GitLab docs, "Reserved names and rules")."""
-_UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\%?#@;<>\"'`{}|^\[\]]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\%?#@;<>\"'`{}|^]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -89,11 +89,16 @@ async def one_run(request: Request) -> Response:
 
 async def run_events(request: Request) -> Response:
     """A run's progress as server-sent events, from `Last-Event-ID` on, until it is over."""
+    return await stream(request, request.headers.get("last-event-id"))
+
+
+async def stream(request: Request, last: str | None) -> Response:
+    """The progress of the route's run after the event `last`. Raises NotFound."""
     run_id = request.path_params["id"]
     stores = request.state["stores"]
     await run_in_threadpool(stores.runs.get, run_id)  # raises NotFound before the stream begins
-    after = waiting.stream_id(request.headers.get("last-event-id"))
-    return EventSourceResponse(_progress(request, run_id, after), ping=PING_S, sep="\n")
+    after = waiting.stream_id(last)
+    return EventSourceResponse(_progress(request, run_id, after), ping=PING_S)
 
 
 async def _progress(request: Request, run_id: str, after: str) -> AsyncIterator[ServerSentEvent]:

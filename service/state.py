@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.inbox import Inbox
     from service.metrics import Metrics
     from service.openapi import Document
+    from service.rendering import Pages
     from service.senders import Senders
 
 
@@ -55,6 +56,7 @@ class State(TypedDict):
     keys: Keys
     metrics: Metrics
     health: Health
+    pages: Pages
     document: Document
 
 

@@ -148,8 +148,8 @@ def test_a_malformed_host_is_refused(service: Running) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    [b"", b"wrong", SECRET.encode()[:-1], SECRET.encode() + b"x", b"\xff\xfe", SECRET.upper().encode(),
-     b"x" * 4000, f"{SECRET},{OLD_SECRET}".encode()],
+    [b"", b"wrong", SECRET.encode()[:-1], SECRET.encode() + b"x", b"\xff\xfe",
+     SECRET.upper().encode(), b"x" * 4000, f"{SECRET},{OLD_SECRET}".encode()],
 )  # fmt: skip
 def test_a_wrong_secret_is_401_and_stores_nothing(
     service: Running, redis_client: redis.Redis, token: bytes
@@ -358,11 +358,11 @@ def test_redis_that_hangs_is_503_within_gitlabs_patience(
     service: Running, redis_client: redis.Redis
 ) -> None:
     """Two seconds for Redis, where GitLab waits ten."""
-    redis_client.execute_command("CLIENT", "PAUSE", "4000", "ALL")
+    redis_client.client_pause(4000)
     began = time.monotonic()
     assert service.deliver(push(7)).status_code == 503
     assert time.monotonic() - began < 5
-    redis_client.execute_command("CLIENT", "UNPAUSE")
+    redis_client.client_unpause()
 
 
 def test_a_restarted_redis_is_found_again(tmp_path: Any) -> None:
@@ -400,7 +400,7 @@ def test_waiting_deliveries_share_a_round_trip(service: Running, redis_client: r
     import concurrent.futures
 
     service.deliver(push(1))
-    redis_client.execute_command("CLIENT", "PAUSE", "700", "ALL")
+    redis_client.client_pause(700)
     before = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda n: service.deliver(push(1000 + n)).status_code, range(40)))
