@@ -7,7 +7,7 @@ writing to Chroma, and without Chroma the same is found, a little less well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
 import msgspec
@@ -76,6 +76,21 @@ def retrieve(
             degraded=guide.degraded,
         )
     return _template(analysis, guide, templates)
+
+
+def references(
+    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates
+) -> Iterator[Reference]:
+    """What to try, best first: where a reference's plan is refused, the next one is taken."""
+    first = retrieve(analysis, learned, index, templates)
+    yield first
+    if first.source == "learned":
+        yield from_templates(analysis, index, templates)
+
+
+def from_templates(analysis: Analysis, index: Index | None, templates: Templates) -> Reference:
+    """The reference where nothing learned is at hand."""
+    return _template(analysis, _Guide(index), templates)
 
 
 def _learned(
