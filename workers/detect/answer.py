@@ -46,7 +46,7 @@ def analysis(
         lock_files=tuple(best.lock_files),
         manifests=tuple(best.manifests),
         commands=commands,
-        linters=tuple(best.linters),
+        linters=tuple(dict.fromkeys((*best.linters, *extra.linters))),
         coverage_tool=best.coverage_tool,
         has_tests=best.has_tests or any(one.has_tests for one in inside),
         services=extra.services,

@@ -21,17 +21,19 @@ AUXILIARY = frozenset(
     "website site docs-site storybook xtask fuzz config configs .config utils e2e-tests load-tests".split()
 )
 """Folders whose manifests help with the program but are not it."""
+PLACES = ("src", "app", "apps", "services", "packages", "backend", "server", "cmd")
 DEPTH = 3
 LIMIT = 12
 
 
 def folders(reader: Reader) -> list[str]:
     """The shallowest folders with a manifest, asides and tests left out, programs first."""
-    candidates = {
-        path.rpartition("/")[0]
-        for path in reader.tree.match(*MANIFESTS)
-        if 0 < path.count("/") <= DEPTH and not is_test(path) and not is_auxiliary(path)
-    }
+    for name in PLACES:
+        reader.want_listing(name)
+    near = [p for p in reader.tree.match(*MANIFESTS) if 0 < p.count("/") <= DEPTH]
+    near = [path for path in near if not is_test(path)]
+    useful = [path for path in near if not is_auxiliary(path)]
+    candidates = {path.rpartition("/")[0] for path in useful or near}
     kept: list[str] = []
     for path in sorted(candidates, key=lambda path: (path.count("/"), path)):
         if not any(path.startswith(upper + "/") for upper in kept):

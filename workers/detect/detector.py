@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.detect import answer, apps, extras, judge, overrides
+from workers.detect import answer, apps, extras, judge, loose, overrides
 from workers.detect.analysis import Analysis, Source
 from workers.detect.ecosystems import ECOSYSTEMS
-from workers.detect.explore import explore
+from workers.detect.explore import EXTRA_LISTINGS, deepen, explore
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
 
@@ -23,12 +23,17 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
     say = progress or (lambda _: None)
     tree = explore(source, progress)
     reader = Reader(source, tree)
-    result = look(reader)
+    result, listings = look(reader), EXTRA_LISTINGS
     for _ in range(ROUNDS):
-        if not reader.wishes:
-            break
-        say(f"reading {len(reader.wishes)} files")
-        if not reader.flush():
+        folders = reader.take_listings()[:listings]
+        if folders:
+            say(f"listing {', '.join(folders)}")
+            reader.tree = deepen(source, reader.tree, folders)
+            listings -= len(folders)
+        if reader.wishes:
+            say(f"reading {len(reader.wishes)} files")
+            reader.flush()
+        elif not folders:
             break
         result = look(reader)
     return result
@@ -37,6 +42,7 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
 def look(reader: Reader) -> Analysis:
     """One pass of all rules over what has been read so far; notes what they would read next."""
     root = inspect(reader, str(overrides.stated(reader).get("path", "")).strip("./"))
+    root = overrides.wanted(reader, root)
     chosen = judge.verdict(reader, root)
     inside: list[Found] = []
     beside: list[Found] = []
@@ -44,6 +50,8 @@ def look(reader: Reader) -> Analysis:
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
         beside = apps.services(reader, found)
         chosen = judge.verdict(reader, [*root, *beside]) or chosen
+    if chosen is None or chosen.best.strength <= answer.USELESS:
+        chosen = loose.dominant(reader) or chosen
     if chosen is not None:
         members = [path for path in chosen.best.members if path != chosen.best.folder]
         inside = [one for path in members for one in inspect(reader, path)]

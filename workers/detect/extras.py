@@ -15,6 +15,11 @@ DOCKERFILES = ("Dockerfile", "Containerfile", "docker/Dockerfile", ".docker/Dock
 MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 JUSTFILES = ("justfile", "Justfile", ".justfile")
 TASKFILES = ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml")
+LINTERS = (
+    "ruff flake8 pylint black isort mypy pyright bandit eslint biome prettier stylelint golangci-lint "
+    "staticcheck rubocop brakeman phpstan psalm phpcs shellcheck hadolint yamllint tflint "
+    "clang-tidy clang-format cppcheck checkstyle ktlint detekt hlint credo dialyzer".split()
+)
 TARGETS = {
     "test": ("test", "tests", "check", "unit-test", "test-unit", "unittest"),
     "build": ("build", "all", "dist", "compile", "package"),
@@ -30,6 +35,7 @@ class Extra(msgspec.Struct, kw_only=True):
     ci_files: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     port: int | None = None
+    linters: list[str] = msgspec.field(default_factory=list)
     commands: dict[str, list[str]] = msgspec.field(default_factory=dict)
     evidence: list[Evidence] = msgspec.field(default_factory=list)
 
@@ -86,6 +92,10 @@ def _runners(extra: Extra, folder: Folder) -> None:
 
 def _targets(extra: Extra, folder: Folder, file: str, tool: str, pattern: str) -> None:
     text = folder.text(file, rank=2) or ""
+    if tool == "make":
+        # recipes only: a target's or a variable's name is no call
+        recipes = "\n".join(line for line in text.splitlines() if line.startswith("\t"))
+        extra.linters += [name for name in LINTERS if re.search(rf"\b{name}\b", recipes)]
     places = {
         match.group(1): text.count("\n", 0, match.start()) + 1
         for match in re.finditer(pattern, text)

@@ -32,6 +32,8 @@ def share(folder: Folder, found: Found) -> float:
     if found.ecosystem in FLAT:
         return FLAT[found.ecosystem]
     own = FAMILIES.get(found.ecosystem, (found.language,))
+    if "extension" in found.facts:
+        own += ("c", "cpp")
     counts = folder.sources
     total = sum(n for language, n in counts.items() if language not in GLUE or language in own)
     return sum(counts.get(language, 0) for language in own) / total if total else 0.0

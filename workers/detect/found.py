@@ -12,6 +12,7 @@ import msgspec
 
 from workers.detect.analysis import Evidence, Service
 from workers.detect.read import Reader, line_of
+from workers.detect.sources import weigh
 
 
 class Folder:
@@ -41,16 +42,19 @@ class Folder:
     @cached_property
     def sources(self) -> dict[str, int]:
         """Source files by language."""
-        from workers.detect.sources import weigh
-
         return weigh(self.below) if self.path else self.reader.tree.sources
+
+    @property
+    def unsure(self) -> bool:
+        """Whether files may be there that are not known."""
+        return not self.reader.tree.complete
 
     def full(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
 
     def has(self, *names: str) -> str | None:
         """The first of the names that is a file below the folder."""
-        return next((name for name in names if self.full(name) in self.reader.tree), None)
+        return next((name for name in names if self.reader.has(self.full(name))), None)
 
     def like(self, *patterns: str) -> list[str]:
         """Names directly in the folder that fit a pattern."""

@@ -1,41 +1,61 @@
-"""Parts of a repository: the members that a workspace names, or apps that stand side by side."""
+"""Parts of a repository: the members that a workspace names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 
 from workers.detect.found import Folder
 from workers.detect.sources import is_aside
+
+MOST_GLOBS = 100
+MOST_WILDCARDS = 6
+"""More in one glob is no workspace, and would be slow to compare."""
+TOOLS = frozenset("xtask fuzz docs website buildSrc build-logic benches".split())
 
 
 def expand(folder: Folder, globs: Iterable[str], manifests: tuple[str, ...]) -> list[str]:
     """Folders below `folder` that fit a glob (`packages/*`, `libs/**`, `!x`) and hold a manifest.
 
-    Paths are relative to the repository's root; without the folder itself; in order.
+    Paths are relative to the repository's root; without the folder itself; in order. Where the
+    parent of members was not listed yet, it is asked for and looked at in the next pass.
     """
-    wanted = [glob.strip() for glob in globs if glob.strip()]
+    wanted = [glob.strip().removeprefix("./").strip("/") for glob in globs][:MOST_GLOBS]
+    wanted = [glob for glob in wanted if 0 < len(glob) < 200 and glob.count("*") <= MOST_WILDCARDS]
     include = [_pattern(glob) for glob in wanted if not glob.startswith("!")]
-    exclude = [_pattern(glob[1:]) for glob in wanted if glob.startswith("!")]
+    exclude = [_pattern(glob[1:].lstrip("/")) for glob in wanted if glob.startswith("!")]
+    for glob in wanted:
+        folder.reader.want_listing(folder.full(re.split(r"/?[^/]*[*{?]", glob)[0]))
+    cut = len(folder.path) + 1 if folder.path else 0
     found = set()
-    for path in folder.reader.tree.folders:
-        inner = path[len(folder.path) :].lstrip("/") if path.startswith(folder.path) else ""
+    for path in folder.reader.tree.all_folders:
+        inner = path[cut:] if not folder.path or path.startswith(folder.path + "/") else ""
         if not inner or "node_modules" in inner:
             continue
-        if any(p.fullmatch(inner) for p in include) and not any(
-            p.fullmatch(inner) for p in exclude
-        ):
-            if any(f"{path}/{name}" in folder.reader.tree for name in manifests):
+        if any(p.fullmatch(inner) for p in include):
+            if not any(p.fullmatch(inner) for p in exclude) and existing(folder, inner, manifests):
                 found.add(path)
     return sorted(found)
 
 
-@cache
+def existing(folder: Folder, inner: str, manifests: Iterable[str]) -> str | None:
+    """The first manifest of a part; where its folder was not listed, the first is taken to be.
+
+    `inner` is relative to `folder`, and so is the answer.
+    """
+    names = [f"{inner}/{name}" for name in manifests]
+    present = folder.has(*names)
+    if present or not names or not folder.reader.tree.may_hold(folder.full(names[0])):
+        return present
+    folder.reader.assume(folder.full(names[0]))
+    return names[0]
+
+
+@lru_cache(maxsize=256)
 def _pattern(glob: str) -> re.Pattern[str]:
     """A workspace glob as a regular expression over folder paths."""
-    text = glob.removeprefix("./").strip("/")
-    parts = re.split(r"(\*\*/?|\*|\{[^{}]*\}|\?)", text)
+    parts = re.split(r"(\*\*/?|\*|\{[^{}]*\}|\?)", glob)
     return re.compile("".join(_piece(part) for part in parts))
 
 
@@ -52,5 +72,9 @@ def _piece(part: str) -> str:
 
 
 def counted(paths: Iterable[str]) -> list[str]:
-    """Members that are programs or libraries: docs, examples and fixtures do not count."""
-    return [path for path in paths if not is_aside(path + "/x")]
+    """Members that are programs or libraries: docs, examples, tests and tooling do not count."""
+    return [path for path in paths if not is_aside(path + "/x") and not _is_tool(path)]
+
+
+def _is_tool(path: str) -> bool:
+    return path.rpartition("/")[2] in TOOLS

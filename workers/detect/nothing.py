@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workers.detect.explore import Tree
 from workers.detect.sources import extension, is_aside
+from workers.detect.tree import Tree
 
 PROSE = frozenset("md markdown mdx rst txt adoc asciidoc org tex bib pdf docx odt epub".split())
 MEDIA = frozenset("png jpg jpeg gif svg webp ico mp4 mp3 wav pptx drawio puml csv xlsx".split())

@@ -21,6 +21,7 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from workers.detect.analysis import Analysis, Evidence, Service
+from workers.detect.found import Found
 from workers.detect.read import Reader, line_of
 
 FILE = ".devops-backend.yml"
@@ -63,6 +64,17 @@ def stated(reader: Reader) -> dict[str, Any]:
     where = ".".join(str(part) for part in error.absolute_path) or "the file"
     reader.broken[FILE] = f"breaks its schema at {where[:60]}"
     return {}
+
+
+def wanted(reader: Reader, found: list[Found]) -> list[Found]:
+    """Only what fits the stated language or ecosystem, where anything does."""
+    data = stated(reader)
+    fitting = [
+        one
+        for one in found
+        if data.get("language") == one.language or data.get("ecosystem") == one.ecosystem
+    ]
+    return fitting or found
 
 
 def apply(reader: Reader, found: Analysis) -> Analysis:

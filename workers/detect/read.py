@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import yaml
 
 from workers.detect.analysis import Source
-from workers.detect.explore import Tree
+from workers.detect.tree import Tree
 
 MAX_BYTES = 262_144
 MAX_YAML = 131_072
@@ -48,15 +48,37 @@ class Reader:
         self._texts: dict[str, str | None] = {}
         self._wishes: dict[str, int] = {}
         self._parsed: dict[tuple[str, str], Any] = {}
+        self._assumed: set[str] = set()
+        self._listings: dict[str, None] = {}
 
     def text(self, path: str, rank: int = 1) -> str | None:
         """The decoded file; None where it is absent or not read yet. Low ranks are read first."""
-        if path not in self.tree:
+        if not self.has(path):
             return None
         if path not in self._texts:
             self._wishes[path] = min(rank, self._wishes.get(path, rank))
             return None
         return self._texts[path]
+
+    def has(self, path: str) -> bool:
+        """Whether the file is there, as far as is known or was assumed."""
+        return path in self.tree or path in self._assumed
+
+    def assume(self, path: str) -> None:
+        """Takes a file for present in a folder that was not listed, until reading it fails."""
+        if path not in self._texts:
+            self._assumed.add(path)
+
+    def want_listing(self, folder: str) -> None:
+        """Notes the wish to know a folder's children, where they are not known."""
+        if self.tree.is_open(folder):
+            self._listings[folder] = None
+
+    def take_listings(self) -> tuple[str, ...]:
+        """The folders wished for, once."""
+        wanted = tuple(self._listings)
+        self._listings.clear()
+        return wanted
 
     @property
     def wishes(self) -> tuple[str, ...]:
@@ -108,6 +130,9 @@ class Reader:
         return self._parsed[kind, path]
 
     def _decode(self, path: str, content: bytes | None) -> str | None:
+        if content is None and path in self._assumed:
+            self._assumed.discard(path)
+            return None
         if content is None:
             self.broken[path] = "could not be read"
             return None

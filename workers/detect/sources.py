@@ -131,6 +131,28 @@ EXTENSIONS: dict[str, str] = {
     "hx": "haxe",
     "d": "d",
     "ipynb": "notebook",
+    **dict.fromkeys(("cbl", "cob", "cpy"), "cobol"),
+    **dict.fromkeys(("f", "f90", "f95", "f03", "for"), "fortran"),
+    **dict.fromkeys(("pas", "dpr", "lpr"), "pascal"),
+    **dict.fromkeys(("scm", "ss"), "scheme"),
+    **dict.fromkeys(("lisp", "cl", "asd"), "commonlisp"),
+    **dict.fromkeys(("ps1", "psm1"), "powershell"),
+    **dict.fromkeys(("adb", "ads"), "ada"),
+    **dict.fromkeys(("cu", "cuh"), "cpp"),
+    "ino": "cpp",
+    "m": "objective-c",
+    "mm": "objective-c",
+    "rkt": "racket",
+    "elm": "elm",
+    "purs": "purescript",
+    "coffee": "coffeescript",
+    "sol": "solidity",
+    "pp": "puppet",
+    "nix": "nix",
+    "vala": "vala",
+    "tcl": "tcl",
+    "v": "v",
+    "raku": "raku",
 }
 """Language by lower-case file extension."""
 
@@ -174,10 +196,12 @@ def is_test(path: str) -> bool:
 
 
 def weigh(paths: Iterable[str]) -> dict[str, int]:
-    """Number of source files by language; files aside do not count."""
-    counts: dict[str, int] = {}
+    """Number of source files by language; files aside do not count, tests only for want of others."""
+    program: dict[str, int] = {}
+    proof: dict[str, int] = {}
     for path in paths:
         language = EXTENSIONS.get(extension(path))
         if language is not None and not is_aside(path):
+            counts = proof if is_test(path) else program
             counts[language] = counts.get(language, 0) + 1
-    return counts
+    return program or proof

@@ -59,12 +59,30 @@ PIN_FILES: dict[str, tuple[str, ...]] = {
 _TERM = re.compile(r"(>=|<=|~>|={2,3}|[<>^~!]=?|=)?\s*v?(\d+(?:\.(?:\d+|[xX*]))*)")
 
 
+# Node's long-term releases by their names.
+LTS = {
+    "argon": "4",
+    "boron": "6",
+    "carbon": "8",
+    "dubnium": "10",
+    "erbium": "12",
+    "fermium": "14",
+    "gallium": "16",
+    "hydrogen": "18",
+    "iron": "20",
+    "jod": "22",
+    "krypton": "24",
+}
+
+
 def pinned(text: str) -> str | None:
     """The version in a pin such as `v18.16.0`, `python-3.11.4`, `temurin-21.0.2+13`, `1.17.3-otp-27`.
 
-    None for aliases (`lts/*`, `system`, `latest`).
+    A name of Node's is its number (`lts/iron` is 20). None for `lts/*`, `system`, `latest`.
     """
     first = next((line.strip() for line in text.splitlines() if _meaningful(line)), "")
+    if first.startswith("lts/"):
+        return LTS.get(first[4:].lower())
     match = re.search(r"(?:^|[^\d.])(\d+(?:\.\d+)*)", first)
     if match is None or first.startswith(("lts", "ref:", "path:")):
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.detect import frameworks, versions
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 ENTRIES = (
     "main.ts",
@@ -91,7 +92,7 @@ def _workspace(found: Found, folder: Folder, data: dict[str, Any]) -> None:
     named = data.get("workspace")
     named = named.get("members") if isinstance(named, dict) else named
     members = [str(m).strip("./") for m in named] if isinstance(named, list) else []
-    known = [folder.full(m) for m in members if folder.has(f"{m}/deno.json", f"{m}/deno.jsonc")]
+    known = [folder.full(m) for m in members if existing(folder, m, ("deno.json", "deno.jsonc"))]
     found.members = sorted(known)
     if len(known) > 1:
         found.set("monorepo", "deno", found.manifest, folder.line("deno.json", '"workspace"'))

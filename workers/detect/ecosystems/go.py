@@ -6,6 +6,7 @@ import re
 
 from workers.detect import frameworks, versions
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 LEGACY = (
     ("Gopkg.toml", "dep"),
@@ -69,22 +70,22 @@ def _work(found: Found, folder: Folder) -> None:
     single = re.findall(r"^use\s+([^\s(]+)", text, re.M)
     names = [name for part in block for name in part.split()] + single
     members = [re.sub(r"^\./|/$", "", name.strip('"')) for name in names]
-    known = [folder.full(name) for name in members if folder.has(f"{name}/go.mod")]
+    known = [folder.full(name) for name in members if existing(folder, name, ("go.mod",))]
     found.members = sorted(set(known))
     if len(found.members) + bool(folder.has("go.mod")) > 1:
         found.set("monorepo", "go", folder.full("go.work"), folder.line("go.work", "use"))
 
 
 def _version(found: Found, folder: Folder, text: str) -> None:
-    """toolchain, then the go directive, then pin files; go.work where there is no module."""
+    """toolchain (and Heroku's comment for it), pin files, the go directive; go.work last."""
     texts = [("go.mod", text), ("go.work", folder.text("go.work", rank=0) or "")]
-    for name, content in texts:
-        for pattern in (r"^toolchain\s+go(\d[\w.]*)", r"^go\s+(\d[\w.]*)"):
+    for pattern in (r"^(?:toolchain\s+|// \+heroku goVersion )go(\d[\w.]*)", r"^go\s+(\d[\w.]*)"):
+        for name, content in texts:
             match = re.search(pattern, content, re.M)
             if match:
                 line = content.count("\n", 0, match.start()) + 1
                 found.set("version", match.group(1), folder.full(name), line)
-    versions.set_version(found, folder, "go")
+        versions.set_version(found, folder, "go")
 
 
 def _commands(found: Found, folder: Folder) -> None:
@@ -94,12 +95,13 @@ def _commands(found: Found, folder: Folder) -> None:
     if folder.has("main.go"):
         found.set("entry_point", "main.go", folder.full("main.go"))
     tests = folder.find("*_test.go")
-    found.has_tests = bool(tests)
+    found.has_tests = bool(tests) or folder.unsure
     found.command("build", "go build ./...", found.manifest)
     found.command("compile", "go build ./...", found.manifest)
-    if tests:
-        found.set("test_tool", "go test", folder.full(tests[0]))
-        found.command("test", "go test ./...", folder.full(tests[0]))
+    if found.has_tests:
+        cause = folder.full(tests[0]) if tests else found.manifest
+        found.set("test_tool", "go", cause)
+        found.command("test", "go test ./...", cause)
     lint = folder.like(".golangci.y*ml", ".golangci.toml", ".golangci.json")
     if lint:
         found.note("linters", ["golangci-lint"])

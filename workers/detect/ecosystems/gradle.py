@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from workers.detect.ecosystems.maven import java_release
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 BUILD_FILES = ("build.gradle.kts", "build.gradle")
 SETTINGS_FILES = ("settings.gradle.kts", "settings.gradle")
@@ -23,7 +24,7 @@ _RELEASES = (
     r"jvmToolchain\s*\(\s*(\d+)",
     r"jvmToolchain\s*\{[^}]*?of\(\s*(\d+)",
     r"options\.release(?:\.set\(|\s*=)\s*(\d+)",
-    r"(?:target|source)Compatibility\s*=?\s*(?:JavaVersion\.)?(?:VERSION_)?[\"']?([\d._]+)",
+    r"(?:target|source)Compatibility\s*=?\s*(?:JavaVersion\.)?(?:VERSION_|toVersion\()?[\"']?([\d._]+)",
     r"jvmTarget\s*(?:=|\.set\()\s*(?:JvmTarget\.)?(?:JVM_)?[\"']?([\d._]+)",
 )
 
@@ -77,7 +78,7 @@ def _included(found: Found, folder: Folder, settings: str) -> None:
     blocks = re.findall(r"""\binclude\b\s*\(?((?:\s*["'][\w:./-]+["']\s*,?)+)""", text)
     names = [name for block in blocks for name in re.findall(r"""["']([\w:./-]+)["']""", block)]
     paths = [name.strip(":").replace(":", "/") for name in names]
-    known = [path for path in paths if any(folder.has(f"{path}/{b}") for b in BUILD_FILES)]
+    known = [path for path in paths if existing(folder, path, BUILD_FILES)]
     known += [
         p for p in paths if p not in known and any(f.startswith(p + "/") for f in folder.below)
     ]
@@ -88,10 +89,10 @@ def _included(found: Found, folder: Folder, settings: str) -> None:
 
 def _app_builds(found: Found, folder: Folder, build: str) -> Iterator[str]:
     """The build file of the one app below a root that only gathers; `app` by Gradle's habit."""
-    tree = folder.reader.tree
+    reader = folder.reader
     apps = [path for path in found.members if path.rpartition("/")[2] in ("app", "server", "web")]
     for path in (apps or found.members)[:1]:
-        yield from (f"{path}/{name}" for name in BUILD_FILES if f"{path}/{name}" in tree)
+        yield from (f"{path}/{name}" for name in BUILD_FILES if reader.has(f"{path}/{name}"))
 
 
 def _plugins(build: str) -> list[str]:

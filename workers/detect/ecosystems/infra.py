@@ -52,6 +52,8 @@ def ansible(folder: Folder) -> Found | None:
     if book and book.endswith((".yml", ".yaml")):
         found.command("build", f"ansible-playbook --syntax-check {book}", folder.full(book))
     found.command("lint", "ansible-lint", found.manifest)
+    if folder.has(".ansible-lint", ".ansible-lint.yml"):
+        found.note("linters", ["ansible-lint"])
     if "molecule" in folder.folders:
         found.has_tests = True
         found.set("test_tool", "molecule", found.manifest)

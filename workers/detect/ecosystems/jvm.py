@@ -10,7 +10,10 @@ TEST_TOOLS = (
     ("testng", ("org.testng*",)),
     ("spock", ("org.spockframework*",)),
     ("kotest", ("io.kotest*",)),
-    ("junit", ("junit*", "org.junit*", "org.springframework.boot:spring-boot-starter-test*")),
+    ("munit", ("org.scalameta:munit*",)),
+    ("scalatest", ("org.scalatest:*",)),
+    ("junit", ("*junit*", "org.springframework.boot:spring-boot-starter-test*", "*kotlin-test*")),
+    ("junit", ("org.jetbrains.kotlin.test*", "*:rest-assured")),
 )
 SOURCES = {"java": "java", "kotlin": "kotlin", "scala": "scala", "groovy": "groovy"}
 
@@ -20,11 +23,12 @@ def inspect(folder: Folder) -> Found | None:
     pom = folder.has("pom.xml")
     built = folder.has(*gradle.BUILD_FILES, *gradle.SETTINGS_FILES)
     if pom is None and built is None:
-        return None
+        return _unbuilt(folder)
     manifest = pom or built or ""
     found = Found(
         folder=folder.path, ecosystem="java", language="java", manifest=folder.full(manifest)
     )
+    versions.set_version(found, folder, "java")
     wrapped = folder.has("gradlew") and not folder.has(
         "mvnw", ".mvn/wrapper/maven-wrapper.properties"
     )
@@ -34,8 +38,40 @@ def inspect(folder: Folder) -> Found | None:
         found.manifest = folder.full(built or manifest)
         gradle.read(found, folder)
     _language(found, folder)
-    versions.set_version(found, folder, "java")
     frameworks.set_framework(found, folder, found.dependencies)
+    _tests(found, folder)
+    return found
+
+
+def _unbuilt(folder: Folder) -> Found | None:
+    """Ant's build file, or sources that nothing builds, at the top or under src."""
+    ant = folder.has("build.xml")
+    loose = [p for p in folder.below if p.endswith((".java", ".kt")) and p.count("/") <= 4]
+    loose = [p for p in loose if "/" not in p or p.startswith(("src/", "app/", "lib/"))]
+    if not loose:
+        return None
+    manifest = ant or loose[0]
+    found = Found(
+        folder=folder.path, ecosystem="java", language="java", manifest=folder.full(manifest)
+    )
+    found.strength = 0.9 if ant else 0.3
+    if ant:
+        found.manifests.append(folder.full(ant))
+        found.set("package_manager", "ant", folder.full(ant))
+        text = folder.text(ant, rank=0) or ""
+        for purpose, names in (
+            ("compile", ("compile",)),
+            ("build", ("jar", "war", "dist", "build")),
+        ):
+            for name in names:
+                if f'name="{name}"' in text:
+                    found.command(purpose, f"ant {name}", folder.full(ant))
+        if 'name="test"' in text:
+            found.command("test", "ant test", folder.full(ant))
+    versions.set_version(found, folder, "java")
+    _language(found, folder)
+    if any("junit" in path.rpartition("/")[2] for path in folder.below):
+        found.dependencies["junit:junit"] = found.manifest
     _tests(found, folder)
     return found
 
@@ -43,7 +79,7 @@ def inspect(folder: Folder) -> Found | None:
 def _language(found: Found, folder: Folder) -> None:
     """By the sources under src/main; the build's plugins while none are known."""
     counts = {name: folder.sources.get(name, 0) for name in SOURCES}
-    main = [path for path in folder.below if "src/main/" in path or path.startswith("app/")]
+    main = [p for p in folder.below if "src/main/" in p or p.startswith(("app/", "grails-app/"))]
     for name, suffix in (
         ("kotlin", ".kt"),
         ("scala", ".scala"),
@@ -67,6 +103,11 @@ def _tests(found: Found, folder: Folder) -> None:
         chosen = frameworks.first(patterns, found.dependencies)
         if chosen:
             found.set("test_tool", tool, found.dependencies[chosen])
+    if found.has_tests or folder.unsure:
+        found.set("test_tool", "junit", found.manifest)
+    else:
+        found.test_tool = None
+        found.commands.pop("test", None)
     if "jacoco" in " ".join(found.dependencies):
         found.set("coverage_tool", "jacoco", found.manifest)
     for linter in ("checkstyle", "spotbugs", "pmd", "spotless", "detekt", "ktlint"):

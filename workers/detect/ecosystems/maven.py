@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from workers.detect import versions
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 # In the order in which they bind the compiler.
 RELEASES = (
@@ -73,7 +74,7 @@ def _modules(found: Found, folder: Folder, pom: Element) -> None:
     known = {
         folder.full(name.removesuffix("/pom.xml")): name
         for name in names
-        if folder.has(f"{name}/pom.xml") or (name.endswith("pom.xml") and folder.has(name))
+        if existing(folder, name, ("pom.xml",)) or (name.endswith("pom.xml") and folder.has(name))
     }
     found.members = sorted(known)
     if len(found.members) > 1:

@@ -128,6 +128,10 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
     if tool == "meson" and re.search(r"\btest\s*\(", text):
         found.set("test_tool", "meson", folder.full(file))
     if tool in ("make", "autotools"):
+        automake = re.sub(r"(?m)#.*$", "", folder.text("Makefile.am") or "")
+        if re.search(r"(?m)^\s*(TESTS|check_PROGRAMS)\s*\+?=|^SUBDIRS\s*=.*\btests?\b", automake):
+            found.command("test", "make check", folder.full("Makefile.am"))
+            found.has_tests = True
         target = re.search(r"^(test|check|tests)\s*:(?!=)", text, re.M)
         if target:
             line = folder.line(file, target.group(0))

@@ -33,15 +33,16 @@ TOOLING = re.compile(
 
 def inspect(folder: Folder) -> Found | None:
     """The JavaScript side of a folder; None without package.json."""
-    if not folder.has("package.json"):
+    manifest = folder.has("package.json", "rush.json")
+    if manifest is None:
         return None
     package = folder.json("package.json", rank=0)
     found = Found(
         folder=folder.path,
         ecosystem="node",
         language="javascript",
-        manifest=folder.full("package.json"),
-        manifests=[folder.full("package.json")],
+        manifest=folder.full(manifest),
+        manifests=[folder.full(manifest)],
     )
     run, dev = _names(package, "dependencies"), _names(package, "devDependencies")
     found.dependencies = dict.fromkeys({**run, **dev}, found.manifest)
@@ -79,6 +80,11 @@ def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
             found.set("package_manager", "bun", here.full("bunfig.toml"))
         if here.has(".yarnrc.yml"):
             found.set("package_manager", "yarn", here.full(".yarnrc.yml"))
+        rush = here.json("rush.json", rank=0) if here.has("rush.json") else {}
+        for manager in ("pnpm", "yarn", "npm"):
+            if f"{manager}Version" in rush:
+                line = here.line("rush.json", f'"{manager}Version"')
+                found.set("package_manager", manager, here.full("rush.json"), line)
         engines = _names(manifest, "engines")
         for manager in ("pnpm", "yarn", "bun"):
             if manager in engines:
@@ -163,7 +169,8 @@ def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     start = _names(package, "scripts").get("start", "")
     run = re.search(r"\b(?:node|nodemon|ts-node|tsx|bun(?: run)?)\s+(?:-\S+\s+)*([\w./-]+)", start)
     main = package.get("main")
-    candidates = [run.group(1)] if run else []
+    web = re.search(r"^web:\s*node\s+(?:-\S+\s+)*([\w./-]+)", folder.text("Procfile") or "", re.M)
+    candidates = [match.group(1) for match in (run, web) if match]
     candidates += [main] if isinstance(main, str) else []
     for candidate in candidates:
         name = candidate.removeprefix("./")
@@ -180,8 +187,10 @@ def _strength(
     """Near 0 where the manifest only serves tools of a repository in another language."""
     scripts = _names(package, "scripts")
     sources = folder.sources.get("javascript", 0) + folder.sources.get("typescript", 0)
+    if found.members:
+        return 1.1
     tools = all(TOOLING.match(name) for name in (*run, *dev))
-    if tools and not found.members and not sources:
+    if tools and not sources:
         return 0.1
     if tools and not run and "start" not in scripts and "main" not in package:
         return 0.35

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from workers.detect.found import Folder, Found
-from workers.detect.monorepo import expand
+from workers.detect.monorepo import existing, expand
 
 RUNNERS = (
     ("nx.json", "nx"),
@@ -22,6 +22,8 @@ def workspaces(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     """Sets `monorepo` and `members` where a workspace file names folders that exist."""
     globs, source = _globs(folder, package)
     members = expand(folder, globs, ("package.json",))
+    if folder.has("rush.json"):
+        members, source = _rush(folder), "rush.json"
     runner = next(((file, tool) for file, tool in RUNNERS if folder.has(file)), None)
     if not members and runner and runner[1] in ("nx", "moon", "rush"):
         members = expand(folder, ["apps/*", "packages/*", "libs/*"], _PROJECT)
@@ -31,6 +33,14 @@ def workspaces(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     tool = runner[1] if runner else found.package_manager
     file = folder.full(runner[0] if runner else source)
     found.set("monorepo", tool, file, 0 if runner else folder.line(source, "workspaces"))
+
+
+def _rush(folder: Folder) -> list[str]:
+    projects = folder.json("rush.json", rank=0).get("projects")
+    listed = projects if isinstance(projects, list) else []
+    named = [p.get("projectFolder") for p in listed if isinstance(p, dict)]
+    paths = [name.strip("./") for name in named if isinstance(name, str)]
+    return sorted(folder.full(path) for path in paths if existing(folder, path, ("package.json",)))
 
 
 _PROJECT = ("package.json", "project.json", "moon.yml")

@@ -12,6 +12,7 @@ from workers.detect import frameworks, versions
 from workers.detect.ecosystems import php, ruby, rust
 from workers.detect.ecosystems.plain_deps import Declares, declared
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import expand
 from workers.detect.rules import table
 
 
@@ -23,6 +24,7 @@ class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     both: bool = False
     directory: str = ""
     pattern: str = ""
+    text: tuple[str, ...] = ()
 
 
 class Linter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +52,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entries: tuple[str, ...] = ()
     linters: dict[str, Linter] = {}
     coverage: tuple[str, ...] = ()
+    members: tuple[tuple[str, str, str, str], ...] = ()
 
 
 REFINE: dict[str, Callable[[Folder, Found], None]] = {
@@ -93,6 +96,7 @@ def inspect(folder: Folder, name: str) -> Found | None:
     _manager(found, folder, rules)
     _version(found, folder, rules, name)
     frameworks.set_framework(found, folder, run, dev)
+    _members(found, folder, rules)
     if name in REFINE:
         REFINE[name](folder, found)
     _tests(found, folder, rules)
@@ -136,8 +140,10 @@ def _version(found: Found, folder: Folder, rules: Rules, name: str) -> None:
 
 
 def _tests(found: Found, folder: Folder, rules: Rules) -> None:
-    files = folder.find(*rules.has_tests) if rules.has_tests else []
-    found.has_tests = found.has_tests or bool(files)
+    names = [pattern for pattern in rules.has_tests if "/" not in pattern]
+    files = folder.find(*names) if names else []
+    files += [hit for p in rules.has_tests if "/" in p for hit in present(folder, p)]
+    found.has_tests = found.has_tests or bool(files) or folder.unsure
     for test in rules.tests:
         cause = _test_cause(found, folder, test, bool(files))
         if cause:
@@ -155,12 +161,15 @@ def _test_cause(found: Found, folder: Folder, test: Test, has_files: bool) -> st
     file = next((hit for p in test.files for hit in present(folder, p)), None)
     if test.directory and not any(path.startswith(test.directory + "/") for path in folder.below):
         return None
+    if test.text:
+        name = next(iter(present(folder, test.text[0])), None)
+        return name if name and re.search(test.text[1], folder.text(name) or "") else None
     if test.both:
         return dependency if file else None
     if test.pattern:
         return next(iter(folder.find(test.pattern)), None)
     if not test.dependencies and not test.files:
-        return _manifest_name(found) if has_files or test.directory else None
+        return _manifest_name(found) if has_files or test.directory or folder.unsure else None
     return dependency or file
 
 
@@ -185,6 +194,17 @@ def _rest(found: Found, folder: Folder, rules: Rules) -> None:
         found.set("coverage_tool", tool, found.dependencies[tool])
 
 
+def _members(found: Found, folder: Folder, rules: Rules) -> None:
+    for file, expression, manifest, tool in rules.members:
+        text = folder.text(file, rank=0) or ""
+        matches = re.findall(expression, text)
+        globs = [word for match in matches for word in re.findall(r"[\w./*-]*[\w*]", match)]
+        found.members = expand(folder, [*globs, *(f"{glob}/*" for glob in globs)], (manifest,))
+        if len(found.members) > 1:
+            found.set("monorepo", tool, folder.full(file))
+            return
+
+
 def _linters(found: Found, folder: Folder, rules: Rules) -> Iterator[tuple[str, str]]:
     for linter, rule in rules.linters.items():
         name = next((dep for dep in rule.dependencies if dep in found.dependencies), None)
@@ -193,25 +213,8 @@ def _linters(found: Found, folder: Folder, rules: Rules) -> Iterator[tuple[str, 
             yield linter, found.dependencies[name] if name else folder.full(file or "")
 
 
-NAMES = [
-    "rust",
-    "ruby",
-    "php",
-    "elixir",
-    "erlang",
-    "swift",
-    "dart",
-    "crystal",
-    "zig",
-    "gleam",
-    "haskell",
-    "r",
-    "julia",
-    "perl",
-    "ocaml",
-    "lua",
-    "nim",
-    "haxe",
-    "d",
-]
+NAMES = tuple(
+    "rust ruby php elixir erlang swift dart crystal zig gleam haskell r julia perl ocaml lua nim "
+    "haxe d script".split()
+)
 """The table's ecosystems, in the order they are asked."""

@@ -64,8 +64,10 @@ def _names(
     data = reader(file, 0)
     for dotted in tables:
         value = _inner(data, dotted)
-        names = value if isinstance(value, dict) else ()
-        yield from (str(name) for name in names)
+        for name, about in (value if isinstance(value, dict) else {}).items():
+            # Cargo renames by `package`: the name on the left is only the program's own
+            package = about.get("package") if isinstance(about, dict) else None
+            yield package if isinstance(package, str) else str(name)
 
 
 def _inner(data: Any, dotted: str) -> Any:

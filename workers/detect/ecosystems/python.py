@@ -73,6 +73,7 @@ def inspect(folder: Folder) -> Found | None:
     _workspace(found, folder, project)
     _entry(found, folder, project)
     python_tests.tests(found, folder, project)
+    _extension(found, folder, project)
     found.strength = _strength(found, folder, project, bool(manifests or requirements))
     return found
 
@@ -171,6 +172,14 @@ def _entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
         found.facts["source_dir"] = source
     if found.framework in ("django",) and folder.has("manage.py"):
         found.command("start", "python manage.py runserver 0.0.0.0:8000", folder.full("manage.py"))
+
+
+def _extension(found: Found, folder: Folder, project: dict[str, Any]) -> None:
+    """C sources that the package's own build compiles belong to the package."""
+    requires = str(_table(project, "build-system").get("requires", "")).lower()
+    script = folder.text("setup.py", rank=1) or ""
+    if "cython" in requires or "meson-python" in requires or "Extension(" in script:
+        found.facts["extension"] = "c"
 
 
 def _source_dir(folder: Folder, name: str) -> str | None:

@@ -47,6 +47,7 @@ def declared(folder: Folder, project: dict[str, Any], requirements: list[str]) -
     _setup_cfg(found, folder)
     _setup_py(found, folder)
     _conda(found, folder)
+    _pixi(found, folder, project)
     for name in sorted(requirements, key=lambda n: (bool(_DEV.search(n)), n.count("/"), len(n), n))[
         :4
     ]:
@@ -159,6 +160,17 @@ def _conda(found: Declared, folder: Folder) -> None:
     for item in _list(folder.yaml(name).get("dependencies")) if name else ():
         nested = _list(item.get("pip")) if isinstance(item, dict) else [item]
         found.add(map(requirement, nested), name or "")
+
+
+def _pixi(found: Declared, folder: Folder, project: dict[str, Any]) -> None:
+    for file, data in (
+        ("pixi.toml", folder.toml("pixi.toml", rank=0)),
+        ("pyproject.toml", _table(_table(project, "tool"), "pixi")),
+    ):
+        for key in ("dependencies", "pypi-dependencies"):
+            found.add(map(requirement, _table(data, key)), file)
+            for feature in _table(data, "feature").values():
+                found.add(map(requirement, _table(feature, key)), file, dev=True)
 
 
 def _table(table: Any, key: str) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from workers.detect import versions
 from workers.detect.found import Folder, Found
 from workers.detect.rules import table
+from workers.detect.sources import is_test
 
 PREFIX = {
     "uv": "uv run ",
@@ -16,94 +18,106 @@ PREFIX = {
     "pipenv": "pipenv run ",
     "pixi": "pixi run ",
 }
+RUN = {
+    "pytest": "pytest",
+    "unittest": "python -m unittest discover",
+    "django": "python manage.py test",
+    "nose2": "nose2",
+    "nose": "nosetests",
+    "behave": "behave",
+    "stestr": "stestr run",
+}
+BUILD = {
+    "uv": "uv build",
+    "poetry": "poetry build",
+    "pdm": "pdm build",
+    "hatch": "hatch build",
+}
+FILES = ("test_*.py", "*_test.py", "tests.py", "test.py")
 
 
 def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     """Sets test tool, test, lint and build commands, coverage and linters."""
-    tool = project.get("tool") if isinstance(project.get("tool"), dict) else {}
-    configured = tool if isinstance(tool, dict) else {}
-    files = folder.find("test_*.py", "*_test.py", "tests.py", "test.py")
+    tool = project.get("tool")
+    tool = tool if isinstance(tool, dict) else {}
+    files = _files(folder)
     found.has_tests = bool(files)
-    _tool(found, folder, configured, files)
-    _commands(found, folder, files)
-    _linters(found, folder, configured)
-    if {"pytest-cov", "coverage"} & found.dependencies.keys() or "coverage" in configured:
-        file = found.dependencies.get("pytest-cov") or found.dependencies.get("coverage")
-        found.set("coverage_tool", "coverage", file or folder.full("pyproject.toml"))
+    for name, file, line in _tools(found, folder, tool, files):
+        found.set("test_tool", name, file, line)
+    _commands(found, folder, tool, files)
+    _linters(found, folder, tool)
+    if {"pytest-cov", "coverage"} & found.dependencies.keys() or "coverage" in tool:
+        cause = found.dependencies.get("pytest-cov") or found.dependencies.get("coverage")
+        found.set("coverage_tool", "coverage", cause or folder.full("pyproject.toml"))
     if "build-system" in project or folder.has("setup.py"):
-        build = {
-            "uv": "uv build",
-            "poetry": "poetry build",
-            "pdm": "pdm build",
-            "hatch": "hatch build",
-        }
-        command = build.get(found.package_manager or "", "python -m build")
+        command = BUILD.get(found.package_manager or "", "python -m build")
         found.command("build", command, found.manifest)
 
 
-def _tool(found: Found, folder: Folder, tool: dict[str, Any], files: list[str]) -> None:
+def _files(folder: Folder) -> list[str]:
+    """Test files from the root; an app in a folder of its own is often tested from outside."""
+    inside = [folder.full(path) for path in folder.find(*FILES)]
+    if inside or not folder.path:
+        return inside
+    return [path for path in Folder(folder.reader).find(*FILES) if is_test(path)]
+
+
+def _tools(
+    found: Found, folder: Folder, tool: dict[str, Any], files: list[str]
+) -> Iterator[tuple[str, str, int]]:
+    """Test tools with their evidence, the surest first."""
     if "pytest" in tool:
         line = folder.line("pyproject.toml", "[tool.pytest")
-        found.set("test_tool", "pytest", folder.full("pyproject.toml"), line)
+        yield "pytest", folder.full("pyproject.toml"), line
     for name, rule in table("tools")["python_test"].items():
         for dependency in rule["dependencies"]:
             if dependency in found.dependencies:
                 file = found.dependencies[dependency]
-                relative = file[len(folder.path) :].lstrip("/")
-                found.set("test_tool", name, file, folder.line(relative, dependency))
-        present = folder.has(*rule.get("files", ())) or next(
-            (path for path in folder.find(*rule.get("files", ()))), None
-        )
-        if present:
-            found.set("test_tool", name, folder.full(present))
+                yield name, file, folder.line(file[len(folder.path) :].lstrip("/"), dependency)
+        yield from ((name, folder.full(p), 0) for p in folder.find(*rule.get("files", ()))[:1])
     for name, section in (("setup.cfg", "[tool:pytest]"), ("tox.ini", "[pytest]")):
         if section in (folder.text(name) or ""):
-            found.set("test_tool", "pytest", folder.full(name), folder.line(name, section))
-    if folder.has("tox.ini"):
-        text = folder.text("tox.ini") or ""
+            yield "pytest", folder.full(name), folder.line(name, section)
+    for file in ("tox.ini", "noxfile.py", "Makefile"):
+        text = folder.text(file, rank=1 if file != "Makefile" else 2) or ""
         for name, pattern in (("pytest", r"\b(py\.test|pytest)\b"), ("unittest", r"-m unittest")):
             match = re.search(pattern, text)
             if match:
-                found.set(
-                    "test_tool", name, folder.full("tox.ini"), folder.line("tox.ini", match.group())
-                )
-    if found.framework == "django" and folder.has("manage.py") and files:
-        found.set("test_tool", "django", folder.full(files[0]))
-    if files and not found.test_tool:
-        found.set("test_tool", _by_content(folder, files[0]), folder.full(files[0]))
+                yield name, folder.full(file), folder.line(file, match.group())
+    if files and found.framework == "django" and folder.has("manage.py"):
+        yield "django", files[0], 0
+    if files:
+        yield _by_content(folder, files), files[0], 0
 
 
-def _by_content(folder: Folder, file: str) -> str:
-    text = folder.text(file, rank=3) or ""
-    if (
-        re.search(r"^\s*(import unittest|from unittest import)", text, re.M)
-        and "pytest" not in text
-    ):
-        return "unittest"
-    return "pytest"
+def _by_content(folder: Folder, files: list[str]) -> str:
+    text = folder.reader.text(files[0], rank=3) or ""
+    standard = re.search(r"^\s*(import unittest|from unittest import)", text, re.M)
+    return "unittest" if standard and "pytest" not in text else "pytest"
 
 
-def _commands(found: Found, folder: Folder, files: list[str]) -> None:
+def _commands(found: Found, folder: Folder, tool: dict[str, Any], files: list[str]) -> None:
     prefix = PREFIX.get(found.package_manager or "", "")
-    direct = {
-        "pytest": f"{prefix}pytest",
-        "unittest": f"{prefix}python -m unittest discover",
-        "django": f"{prefix}python manage.py test",
-        "nose2": f"{prefix}nose2",
-        "nose": f"{prefix}nosetests",
-        "behave": f"{prefix}behave",
-        "stestr": f"{prefix}stestr run",
-    }
-    cause = folder.full(files[0]) if files else found.manifest
+    cause = files[0] if files else found.manifest
+    hatch = tool.get("hatch")
+    environments = hatch.get("envs") if isinstance(hatch, dict) else None
+    if found.package_manager == "hatch" or isinstance(environments, dict) and files:
+        scripts = str(environments or {})
+        if re.search(r"'test'\s*:", scripts):
+            line = folder.line("pyproject.toml", "[tool.hatch.envs")
+            found.command("test", "hatch run test", folder.full("pyproject.toml"), line)
+        elif found.package_manager == "hatch":
+            found.command("test", "hatch test", cause)
     if found.test_tool:
-        found.command("test", direct.get(found.test_tool, f"{prefix}pytest"), cause)
-    if folder.has("tox.ini"):
-        found.command("test", "tox", folder.full("tox.ini"))
+        found.command("test", prefix + RUN.get(found.test_tool, "pytest"), cause)
+    if folder.has("tox.ini") or "tox" in tool:
+        found.command("test", "tox", folder.full(folder.has("tox.ini") or "pyproject.toml"))
     if folder.has("noxfile.py"):
         found.command("test", "nox", folder.full("noxfile.py"))
 
 
 def _linters(found: Found, folder: Folder, tool: dict[str, Any]) -> None:
+    sections = "".join(folder.text(name) or "" for name in ("setup.cfg", "tox.ini"))
     for name, rule in table("tools")["python_lint"].items():
         dependency = next((d for d in rule["dependencies"] if d in found.dependencies), None)
         file = folder.has(*rule.get("files", ()))
@@ -112,15 +126,17 @@ def _linters(found: Found, folder: Folder, tool: dict[str, Any]) -> None:
         elif name in tool:
             line = folder.line("pyproject.toml", f"[tool.{name}")
             found.say(f"linter={name}", folder.full("pyproject.toml"), line)
-        elif file:
-            found.say(f"linter={name}", folder.full(file))
+        elif file or re.search(rf"(?m)^\[{name}\]", sections):
+            found.say(
+                f"linter={name}", folder.full(file or folder.has("setup.cfg", "tox.ini") or "")
+            )
         else:
             continue
         found.note("linters", [name])
 
 
 def setup_version(found: Found, folder: Folder) -> None:
-    """python_requires of setup.py or setup.cfg, and conda's python."""
+    """python_requires of setup.py or setup.cfg, and the python of conda or pixi."""
     pattern = r"python_requires\s*=\s*['\"]?([^'\"\n]+)"
     for name in ("setup.cfg", "setup.py"):
         match = re.search(pattern, folder.text(name, rank=2) or "")
@@ -130,4 +146,10 @@ def setup_version(found: Found, folder: Folder) -> None:
     for name in ("environment.yml", "environment.yaml"):
         match = re.search(r"^\s*-\s*python\s*[=<>~]+\s*([\d.]+)", folder.text(name) or "", re.M)
         if match:
-            found.set("version", match.group(1), folder.full(name), folder.line(name, "python"))
+            version = match.group(1).rstrip(".")
+            found.set("version", version, folder.full(name), folder.line(name, "python"))
+    pixi = folder.toml("pixi.toml").get("dependencies")
+    wanted = pixi.get("python") if isinstance(pixi, dict) else None
+    if isinstance(wanted, str):
+        version = versions.lower_bound(wanted, parts=2)
+        found.set("version", version, folder.full("pixi.toml"), folder.line("pixi.toml", "python"))

@@ -125,6 +125,9 @@ def _plain(folder: Folder) -> Found | None:
     if index:
         found.set("entry_point", index, folder.full(index))
         found.facts["output"] = index.rpartition("/")[0] or "."
+    if index is None and folder.has("Dockerfile"):
+        found.strength = 0.2
+        return found
     top = index is not None and index.count("/") == 0
     found.strength = (
         0.9 if server in ("Staticfile", "static.json") else 0.5 if top or server else 0.35
