@@ -51,7 +51,7 @@ _PYTHON_TOOLS = (
 _MAVEN = (
     r"(?:mvn|\./mvnw)(?: (?:clean|validate|compile|test-compile|test|package|verify)"
     r"| -(?:B|q|ntp|U|am|DskipTests)| --batch-mode| --no-transfer-progress| -pl [\w:,./-]+"
-    r"| -P[\w,-]+| -D[\w.]+=[\w.,-]+)+"
+    r"| -P[\w,-]+| -D(?!maven\.(?:ext|repo)|exec|settings|alt)[\w.]+=[\w.,-]+)+"
 )
 _GRADLE = (
     r"(?:gradle|\./gradlew)(?: :?(?:[A-Za-z][A-Za-z0-9-]*:)*(?:clean|assemble|build|check|test|jar"

@@ -36,6 +36,7 @@ def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str])
     for name in _SETS:
         known[name] = frozenset(getattr(analysis, name))
     version = analysis.facts.get("package_manager_version", "")
+    known["features"] |= {word.removeprefix("dependency:") for word in analysis.features}
     known["entry_suffix"] = _texts(PurePosixPath(analysis.entry_point or "").suffix)
     known["manager_major"] = _texts(version.partition(".")[0])
     known["servers"] = frozenset(service.name for service in analysis.services)
