@@ -21,7 +21,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service import runs
+from service import lockout, runs
 from service.bodies import read_json
 from service.problems import Problem
 from service.state import Request, Stores
@@ -31,6 +31,8 @@ from workers.settings import Settings
 
 TEXT_MAX = 16_384
 QUESTION_MAX = 8_192
+QUESTIONS_A_MINUTE = 20
+"""From one address: a small machine's model answers fewer."""
 RUNS_TOLD = 20
 LEARNED_TOLD = 20
 ANSWER_TOKENS = 700
@@ -83,6 +85,8 @@ async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
     settings = request.state["settings"]
     if not settings.ollama_model:
         raise Problem(503, "there is no model: OLLAMA_MODEL is empty", {"Retry-After": "3600"})
+    if wait := await lockout.too_often(request, "chat", QUESTIONS_A_MINUTE):
+        raise Problem(429, "too many questions; wait", {"Retry-After": str(wait)})
     named = "" if asked.project is None else str(asked.project)
     project = await runs.project_id(request, named)
     context = await run_in_threadpool(gather, request.state["stores"], project)

@@ -39,6 +39,15 @@ async def failed(request: Request, door: Door) -> int:
     return WINDOW_S if int(count) > LIMIT else 0
 
 
+async def too_often(request: Request, what: str, limit: int) -> int:
+    """Count a request; seconds to wait where this address made more than `limit` in a minute."""
+    name = key("asked", what, address(request))
+    pipe = request.state["redis"].pipeline(transaction=True)
+    pipe.incr(name)
+    pipe.expire(name, WINDOW_S, nx=True)
+    return WINDOW_S if int((await pipe.execute())[0]) > limit else 0
+
+
 async def locked(request: Request, door: Door) -> int:
     """Seconds that this address has to wait before it may try again; 0 where it may now."""
     name = _name(request, door)

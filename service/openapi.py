@@ -106,7 +106,7 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         "parameters": [_parameter(parameter, schemas) for parameter in operation.parameters],
         "responses": {
             **{str(s): _answer(answer, schemas) for s, answer in operation.answers.items()},
-            **{str(s): _error(s) for s in errors_of(operation)},
+            **{str(s): _error(s, operation.access) for s in errors_of(operation)},
         },
     }
     if operation.description:
@@ -152,8 +152,12 @@ def _answer(answer: Answer, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     return described
 
 
-def _error(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}}
+def _error(status: int, access: Access) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}
+    }
+    if access is Access.SESSION:
+        content["text/html"] = {"schema": {"type": "string"}}
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": content}
     if status in (429, 503):
         described["headers"] = {

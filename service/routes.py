@@ -15,6 +15,7 @@ from starlette.routing import Route
 from service.auth import GUARDS, Access
 from service.state import Request
 
+PAGES_TAG = "Dashboard"
 EndpointFunction = Callable[[Request], Awaitable[Response]]
 
 
@@ -58,7 +59,8 @@ class Endpoint(Route):
         self, method: str, path: str, endpoint: EndpointFunction, operation: Operation
     ) -> None:
         super().__init__(path, guarded(endpoint, operation.access), methods=[method])
-        self.name = endpoint.__name__
+        page = operation.access is Access.SESSION or operation.tag == PAGES_TAG
+        self.name = f"page_{endpoint.__name__}" if page else endpoint.__name__
         self.method = method
         self.operation = operation
 
