@@ -90,7 +90,7 @@ def test_every_wrong_answer_is_one_of_our_errors(
     assert double.attack not in str(caught.value)
 
 
-@pytest.mark.parametrize("mode", ["hang", "drip", "endless"])
+@pytest.mark.parametrize("mode", ["hang", "drip", "endless", "line"])
 def test_the_deadline_holds_for_the_whole_call(double: OllamaDouble, mode: Mode) -> None:
     """Silence, a byte now and then, and text without end are all cut at the time-out."""
     double.mode = mode
@@ -100,7 +100,7 @@ def test_the_deadline_holds_for_the_whole_call(double: OllamaDouble, mode: Mode)
     assert time.monotonic() - started < SHORT_S + 1
 
 
-@pytest.mark.parametrize("mode", ["drip", "endless"])
+@pytest.mark.parametrize("mode", ["drip", "endless", "line"])
 def test_a_call_given_up_ends_at_the_server_too(double: OllamaDouble, mode: Mode) -> None:
     """The connection is closed, so that the model does not write on for nobody."""
     double.mode = mode

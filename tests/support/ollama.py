@@ -27,6 +27,7 @@ Mode = Literal[
     "hang",  # takes the question, says nothing
     "drip",  # a character now and then, for ever
     "endless",  # text without end, as fast as it goes
+    "line",  # one line without end
     "garbage",  # bytes that are no JSON
     "shape",  # JSON that is no object
     "cut",  # the connection ends in the middle, and nothing says done
@@ -171,6 +172,9 @@ class OllamaDouble:
         while self.mode in ("drip", "endless"):
             yield _part(" ")
             await asyncio.sleep(DRIP_S if self.mode == "drip" else 0)
+        while self.mode == "line":
+            yield b" " * 1024
+            await asyncio.sleep(0.001)
         text = self._says(body)
         half = len(text) // 2
         yield _part(text[:half])
