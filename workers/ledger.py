@@ -55,6 +55,8 @@ class Trigger(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str
     delivery: str = ""
     run: str = ""
+    sha: str = ""
+    """The newest commit that the event tells of."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -115,7 +117,7 @@ def receive_call(event: Event, header_key: str = "") -> Call:
         (
             _event_json(event), now, SEEN_TTL_S, STREAM_LENGTH, "" if reason else f"{queue}_wanted",
             event.kind, event.path, field, heard, project, reason, key("delivery", ""),
-            DELIVERY_TTL_S, queues.JOB_PREFIX, f"{queue}-{project}-",
+            DELIVERY_TTL_S, queues.JOB_PREFIX, f"{queue}-{project}-", event.after,
             *queues.job_fields(queue, project, queue),
         ),
     )  # fmt: skip
@@ -325,7 +327,8 @@ class Ledger:
         """Ids of the deliveries from one to another, both included, oldest first."""
         if not (_is_stream_id(first) and _is_stream_id(last)):
             return []
-        return [_str(row_id) for row_id, _ in self._redis.xrange(DELIVERIES, first, last)]
+        rows = cast("Any", self._redis.xrange(DELIVERIES, first, last))
+        return [_str(row_id) for row_id, _ in rows]
 
     def replay(self, delivery: str) -> bool:
         """Carry a delivery out again; False where it is not in the ledger."""

@@ -104,6 +104,7 @@ class _Carrier:
         if stop := gates.of_files(existing):
             return self.stop(stop)
         analysis = analyze(source, self.say)
+        self.parts.ledger.note_project(project.id, {"source_sha": branch.sha})
         self.change(
             _found(analysis), State.ANALYZING, source_sha=branch.sha,
             analysis=msgspec.to_builtins(analysis),

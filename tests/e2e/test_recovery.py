@@ -144,66 +144,63 @@ def test_an_event_faster_than_the_commit_call_settles_the_run(running: World) ->
     assert run["state"] == "succeeded" and run["pipeline"]["confirmed_by"] == "event"
 
 
-class TestPolling:
-    """No hook reaches us: the fallback, with its pace and its end."""
+@pytest.fixture(scope="module")
+def deaf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A program that polls every second, for six."""
+    with world(tmp_path_factory.mktemp("deaf"), poll_interval_s=1.0, poll_limit_s=6.0) as up:
+        yield up
 
-    @pytest.fixture(scope="class")
-    def deaf(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-        """A program that polls every second, for six."""
-        with world(tmp_path_factory.mktemp("deaf"), poll_interval_s=1.0, poll_limit_s=6.0) as up:
-            yield up
 
-    def test_a_verdict_is_polled_where_no_event_is_heard(self, deaf: World) -> None:
-        """Hooks go off after the push: `confirmed_by` is `poll`."""
-        project = deaf.born("unheard")
-        deaf.run(project, "waiting_for_push")
-        deaf.imported(project, "go-hello")
-        deaf.forge.set_switches(hooks=False)
-        try:
-            deaf.api.post(f"/api/v1/projects/{project}/retrigger", json={}).raise_for_status()
-            run = deaf.run(project)
-        finally:
-            deaf.forge.set_switches(hooks=True)
-        assert run["state"] == "succeeded" and run["pipeline"]["confirmed_by"] == "poll"
-        assert any("/pipelines" in call for call in deaf.calls(project))
-
-    def test_no_verdict_ends_as_unconfirmed_and_a_later_event_settles_it(self, deaf: World) -> None:
-        """No runner takes the jobs: after POLL_LIMIT_S the run says so; the late event counts."""
-        project = deaf.born("hanging")
-        deaf.forge.set_outcome(project, "hang")
-        deaf.forge.push(project, sample="go-hello")
+def test_a_verdict_is_polled_where_no_event_is_heard(deaf: World) -> None:
+    """Hooks go off after the push: `confirmed_by` is `poll`."""
+    project = deaf.born("unheard")
+    deaf.run(project, "waiting_for_push")
+    deaf.imported(project, "go-hello")
+    deaf.forge.set_switches(hooks=False)
+    try:
+        deaf.api.post(f"/api/v1/projects/{project}/retrigger", json={}).raise_for_status()
         run = deaf.run(project)
-        assert run["state"] == "unconfirmed" and "pending" in run["reason"]
-        deaf.forge.set_outcome(project, "success")
-        pipeline = f"{deaf.gitlab_url}/api/v4/projects/{project}/pipelines/{run['pipeline']['id']}"
-        for action in ("cancel", "retry"):
-            headers = {"Authorization": deaf.forge.http.headers["Authorization"]}
-            httpx.post(f"{pipeline}/{action}", headers=headers, trust_env=False).raise_for_status()
-        assert deaf.run(project, "succeeded")["id"] == run["id"]
+    finally:
+        deaf.forge.set_switches(hooks=True)
+    assert run["state"] == "succeeded" and run["pipeline"]["confirmed_by"] == "poll"
+    assert any("/pipelines" in call for call in deaf.calls(project))
 
 
-class TestWithoutHelpers:
-    """Falls back, never over."""
+def test_no_verdict_ends_as_unconfirmed_and_a_later_event_settles_it(deaf: World) -> None:
+    """No runner takes the jobs: after POLL_LIMIT_S the run says so; the late event counts."""
+    project = deaf.born("hanging")
+    deaf.forge.set_outcome(project, "hang")
+    deaf.forge.push(project, sample="go-hello")
+    run = deaf.run(project)
+    assert run["state"] == "unconfirmed" and "pending" in run["reason"]
+    deaf.forge.set_outcome(project, "success")
+    pipeline = f"{deaf.gitlab_url}/api/v4/projects/{project}/pipelines/{run['pipeline']['id']}"
+    for action in ("cancel", "retry"):
+        headers = {"Authorization": deaf.forge.http.headers["Authorization"]}
+        httpx.post(f"{pipeline}/{action}", headers=headers, trust_env=False).raise_for_status()
+    assert deaf.run(project, "succeeded")["id"] == run["id"]
 
-    def test_without_chroma_templates_are_used_and_runs_go_on(self, running: World) -> None:
-        """Chroma is killed: the run says that it is degraded, and goes green."""
-        pid = running.stack.pids["The embedded Chroma"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            run = running.run(running.born("no-chroma", sample="node-notes"))
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        assert run["state"] == "succeeded", run["reason"]
 
-    def test_without_a_model_the_reference_is_used_as_it_is(
-        self, tmp_path_factory: pytest.TempPathFactory
-    ) -> None:
-        """Ollama's address answers nothing: generation is the reference's, with the reason."""
-        folder = tmp_path_factory.mktemp("no-model")
-        with world(folder, ollama_model="some-model", ollama_host="http://127.0.0.1:9") as up:
-            run = up.run(up.born("no-model", sample="python-greeter"))
-        assert run["state"] == "succeeded", run["reason"]
-        assert run["generation"]["by"] == "reference" and run["generation"]["fallback_reason"]
+def test_without_chroma_templates_are_used_and_runs_go_on(running: World) -> None:
+    """Chroma is killed: the run says that it is degraded, and goes green."""
+    pid = running.stack.pids["The embedded Chroma"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        run = running.run(running.born("no-chroma", sample="node-notes"))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert run["state"] == "succeeded", run["reason"]
+
+
+def test_without_a_model_the_reference_is_used_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Ollama's address answers nothing: generation is the reference's, with the reason."""
+    folder = tmp_path_factory.mktemp("no-model")
+    with world(folder, ollama_model="some-model", ollama_host="http://127.0.0.1:9") as up:
+        run = up.run(up.born("no-model", sample="python-greeter"))
+    assert run["state"] == "succeeded", run["reason"]
+    assert run["generation"]["by"] == "reference" and run["generation"]["fallback_reason"]
 
 
 def test_our_prefix_is_the_one_that_the_contract_names() -> None:

@@ -3,7 +3,8 @@
 --      6 seen by header ('' twice the content key where no header came)  7 heard hash  8 RQ list  9 RQ queue set
 -- ARGV 1 event JSON  2 now ms  3 seen TTL s  4 stream length  5 wanted field ('' = ignored)  6 kind
 --      7 path  8 sha heard ('' = none)  9 heard JSON  10 project id  11 reason ignored
---      12 delivery hash prefix  13 delivery TTL s  14 RQ job prefix  15 RQ job id stem  16.. RQ job fields
+--      12 delivery hash prefix  13 delivery TTL s  14 RQ job prefix  15 RQ job id stem  16 newest commit
+--      17.. RQ job fields
 local seen = redis.call('GET', KEYS[5]) or redis.call('GET', KEYS[6])
 if seen then return {'duplicate', seen} end
 
@@ -26,14 +27,14 @@ if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[7], ARGV[8], ARGV[9])
   redis.call('EXPIRE', KEYS[7], ARGV[3])
 else
-  redis.call('RPUSH', KEYS[4], cjson.encode({kind = ARGV[6], delivery = id}))
+  redis.call('RPUSH', KEYS[4], cjson.encode({kind = ARGV[6], delivery = id, sha = ARGV[16]}))
   redis.call('LTRIM', KEYS[4], -200, -1)
 end
 
 redis.call('HINCRBY', KEYS[2], ARGV[5], 1)
 if redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[10]) == 1 then
   local job = ARGV[15] .. id
-  redis.call('HSET', ARGV[14] .. job, unpack(ARGV, 16))
+  redis.call('HSET', ARGV[14] .. job, unpack(ARGV, 17))
   redis.call('EXPIRE', ARGV[14] .. job, 86400)
   redis.call('SADD', KEYS[9], KEYS[8])
   redis.call('RPUSH', KEYS[8], job)
