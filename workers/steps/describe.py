@@ -11,10 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from workers.clients.gitlab_types import Job, PipelineState
+from workers.clients.gitlab_types import PipelineState
 from workers.detect.analysis import Analysis
 from workers.steps.confirm import Verdict
-from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, seconds, table
+from workers.steps.ending import outcome
+from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, table
 
 STAGES = ("compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn")
 MAX_EVIDENCE = 25
@@ -94,7 +95,7 @@ def text(story: Story) -> str:
     """The description, at most MAX_TEXT characters, safe to hand to GitLab."""
     sections = (
         _opening(story),
-        _outcome(story),
+        outcome(story.pipeline, story.verdict),
         _found(story.analysis),
         _graph(story.steps),
         _origin(story.origin),
@@ -106,14 +107,11 @@ def text(story: Story) -> str:
     whole = "\n\n".join(section for section in sections if section) + "\n"
     if len(whole) > MAX_TEXT:
         # The parts that grow with the repository give way; no span or fence is cut in half.
-        whole = "\n\n".join((_opening(story), _outcome(story), _change(story))) + "\n"
+        whole = (
+            "\n\n".join((_opening(story), outcome(story.pipeline, story.verdict), _change(story)))
+            + "\n"
+        )
     return whole
-
-
-def note(state: PipelineState, verdict: Verdict) -> str:
-    """A comment for an end that asks somebody to act; the description holds the rest."""
-    said = bullets(prose(reason) for reason in verdict.reasons[:10])
-    return f"{_ending(state, verdict)}\n\n{said}".rstrip() + "\n"
 
 
 def _opening(story: Story) -> str:
@@ -231,48 +229,6 @@ def _left_out(story: Story) -> str:
 def _questions(analysis: Analysis) -> str:
     asked = [prose(question) for question in analysis.questions[:10]]
     return "## Questions\n\n" + bullets(asked) if asked else ""
-
-
-def _outcome(story: Story) -> str:
-    state, found = story.pipeline, story.verdict
-    if state is None or found is None or not found.final:
-        return ""
-    jobs = table(("Stage", "Job", "Result", "Duration"), (_row(job) for job in state.jobs[:60]))
-    reasons = bullets(prose(reason) for reason in found.reasons[:10])
-    parts = ["## How it went", _ending(state, found), reasons, jobs]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _ending(state: PipelineState, found: Verdict) -> str:
-    said = {
-        "succeeded": "is green",
-        "failed": "failed",
-        "canceled": "was canceled",
-        "skipped": "was skipped",
-        "infrastructure": "failed for reasons that are not the pipeline's own",
-        "running": "goes on",
-    }[found.outcome]
-    line = f"Pipeline {code(str(state.id))} {said}"
-    line += f" after {seconds(state.duration)}." if state.duration else "."
-    tests = state.tests
-    if tests is not None:
-        bad = tests.failed + tests.error
-        line += f" Of {tests.total} tests {tests.success} passed, {bad} failed,"
-        line += f" {tests.skipped} were skipped."
-    if found.outcome == "succeeded":
-        line += (
-            " It compiled, built and tested, and is remembered as proven."
-            if found.proven
-            else " It is not remembered as proven:"
-        )
-    return line
-
-
-def _row(job: Job) -> tuple[str, str, str, str]:
-    result = job.status + (" (advisory)" if job.allow_failure else "")
-    if job.failure_reason:
-        result += f": {job.failure_reason}"
-    return code(job.stage), code(job.name), code(result), seconds(job.duration)
 
 
 def _change(story: Story) -> str:

@@ -12,8 +12,7 @@ A healthy run makes three calls here: protected branches, commit, merge request.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -21,8 +20,9 @@ from workers.clients.gitlab import GitLab
 from workers.clients.gitlab_merge_requests import DRAFT
 from workers.clients.gitlab_repository import Action
 from workers.clients.gitlab_types import Branch, Commit, MergeRequest
-from workers.errors import Conflict, Denied, Rejected, Unclear
+from workers.errors import Conflict, Rejected, Unclear
 from workers.settings import AutoCommit
+from workers.steps.protection import refuse_protected, remove_if_protected
 
 PREFIX = "devops-backend/ci-"
 TRAILER = "Devops-Backend-Run"
@@ -113,11 +113,11 @@ def publish(
     branch = branch_name(target.source_sha)
     if mode is AutoCommit.NONE:
         return Published(sha="", url="", branch="", merge_request=None, changed=False, kept=kept)
-    checked = _refuse_protected(gitlab, target.project_id, branch)
+    checked = refuse_protected(gitlab, target.project_id, branch)
     intent(Intent(target.project_id, branch, target.source_sha, _digest(wanted)))
     commit, changed = _commit(gitlab, target, branch, wanted, run_id, improve)
     if not checked:
-        _remove_if_protected(gitlab, target.project_id, branch)
+        remove_if_protected(gitlab, target.project_id, branch)
     opened = None
     if mode is AutoCommit.MERGE_REQUEST:
         opened = _merge_request(gitlab, target, branch, DRAFT + title, text, fresh=changed)
@@ -144,14 +144,6 @@ def mark_ready(gitlab: GitLab, project_id: int, iid: int, title: str, text: str)
     gitlab.update_merge_request(project_id, iid, title=wanted, text=text)
 
 
-def matches(name: str, patterns: Iterable[str]) -> str | None:
-    """The pattern of protected branches that `name` falls under. `*` spans `/`, case counts."""
-    for pattern in patterns:
-        if re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL):
-            return pattern
-    return None
-
-
 def _wanted(
     files: Mapping[str, str], existing: frozenset[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -168,34 +160,6 @@ def _wanted(
 def _digest(files: Mapping[str, str]) -> str:
     """One hash for paths and contents."""
     return hashlib.sha256(msgspec.json.encode(sorted(files.items()))).hexdigest()
-
-
-def _refuse_protected(gitlab: GitLab, project_id: int, branch: str) -> bool:
-    """Raises Rejected where our branch would be protected; false where that may not be asked.
-
-    Pipelines of protected refs get protected variables. Tags need no look: GitLab resolves a
-    branch pipeline's ref as a branch, and refuses a name that is both (`Ref is ambiguous`); a
-    protected tag `*`, which is usual, must not keep projects from getting a pipeline.
-    """
-    try:
-        names = gitlab.protected_branches(project_id)
-    except Denied:
-        return False
-    pattern = matches(branch, names)
-    if pattern is not None:
-        raise Rejected(
-            f"unsafe ref: the branch {branch} would be protected by the rule {pattern!r}, and its"
-            " pipelines would get protected variables; narrow that rule"
-        )
-    return True
-
-
-def _remove_if_protected(gitlab: GitLab, project_id: int, branch: str) -> None:
-    """The look afterwards, where GitLab shows its rules to Maintainers only."""
-    found = gitlab.branch(project_id, branch)
-    if found is not None and found.protected:
-        gitlab.delete_branch(project_id, branch)
-        raise Rejected(f"unsafe ref: the branch {branch} was protected, so it was removed again")
 
 
 def _commit(

@@ -14,7 +14,8 @@ from markdown_it import MarkdownIt
 from workers.clients.gitlab_types import Job, PipelineState, Tests
 from workers.detect.analysis import Analysis, Evidence
 from workers.steps.confirm import Verdict, verdict
-from workers.steps.describe import MAX_TEXT, Origin, Story, note, text, title
+from workers.steps.describe import MAX_TEXT, Origin, Story, text, title
+from workers.steps.ending import note
 from workers.steps.markdown import code, label, plain, prose, unsafe_lines
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.steps.publish import branch_name, is_ours, matches
+from workers.steps.protection import matches
+from workers.steps.publish import branch_name, is_ours
 
 BRANCH = branch_name("0123456789abcdef0123456789abcdef01234567")
 
