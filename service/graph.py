@@ -54,7 +54,8 @@ class Drawing(msgspec.Struct, frozen=True):
 
 
 def draw(jobs: Sequence[GraphJob]) -> Drawing | None:
-    """The drawing; None where there are no jobs."""
+    """The drawing; None where there are no jobs. Hidden jobs (`.name`) never run: not drawn."""
+    jobs = [job for job in jobs if not job.name.startswith(".")]
     if not jobs:
         return None
     others = sorted({job.stage for job in jobs} - set(STAGES))

@@ -104,7 +104,7 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
         reason=facts.get("reason") or reason or None,
         next_step=_next_step(facts, run),
         run=public(run, contents=False) if run else None,
-        hook={k.removeprefix("hook_"): v for k, v in facts.items() if k.startswith("hook")},
+        hook={_hook_fact(k): v for k, v in facts.items() if k.startswith("hook")},
         facts={k: v for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")},
     )
 
@@ -113,6 +113,11 @@ SHOWN = frozenset(
     {"path", "url", "last_event", "last_event_at", "last_delivery", "decision", "reason",
      "next_step", "run", "active"}
 )  # fmt: skip
+
+
+def _hook_fact(name: str) -> str:
+    """`hook` is its state, `hook_at` and `hook_url` say when and where."""
+    return name.removeprefix("hook").removeprefix("_") or "state"
 
 
 def _last_event(facts: dict[str, str]) -> LastEvent | None:
