@@ -33,7 +33,7 @@ SOCKET_PATH_MAX = 103
 
 
 class EmbeddedRedis(Child):
-    """Valkey or Redis on a unix socket, with its data in `<data_dir>/redis`.
+    """Valkey or Redis on a unix socket, with its data in `folder`.
 
     Append-only file synced every second, no eviction, at most 512 MB, no TCP port. Raises
     Misconfigured where no server program is found.
@@ -41,8 +41,8 @@ class EmbeddedRedis(Child):
 
     label = "The embedded Redis"
 
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__(data_dir / "redis")
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self._short: str | None = None
         self._socket = str(self._place)
 
@@ -52,28 +52,30 @@ class EmbeddedRedis(Child):
         return _redis_url(self._socket)
 
     def start(self) -> None:
-        if self._short is None and len(os.fsencode(self._socket)) > SOCKET_PATH_MAX:
-            self._short = tempfile.mkdtemp(prefix="dob-")
-            self._socket = str(Path(self._short) / "redis.sock")
-            self._leave_link(self._socket)
+        if len(os.fsencode(str(self._place))) > SOCKET_PATH_MAX:
+            self._move_socket()
         super().start()
 
     def stop(self) -> None:
         super().stop()
         if self._short is not None:
             shutil.rmtree(self._short, ignore_errors=True)
-            self._short, self._socket = None, str(self._place)
             self._place.unlink(missing_ok=True)
 
     @property
     def _place(self) -> Path:
         return self.folder / "redis.sock"
 
-    def _leave_link(self, target: str) -> None:
-        """Other processes find a socket that stands elsewhere by a link in the folder."""
+    def _move_socket(self) -> None:
+        """Put the socket where its path is short, the same place at every start, and leave a link
+        to it in the folder, by which other processes find it."""
+        if self._short is None:
+            self._short = tempfile.mkdtemp(prefix="dob-")
+            self._socket = str(Path(self._short) / "redis.sock")
+        Path(self._short).mkdir(mode=0o700, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._place.unlink(missing_ok=True)
-        self._place.symlink_to(target)
+        self._place.symlink_to(self._socket)
 
     def _command(self) -> list[str]:
         options = {
@@ -98,7 +100,7 @@ class EmbeddedRedis(Child):
 
 
 class EmbeddedChroma(Child):
-    """`chroma run`, the Rust server of the `chromadb` wheel, with its data in `<data_dir>/chroma`.
+    """`chroma run`, the Rust server of the `chromadb` wheel, with its data in `folder`.
 
     On 127.0.0.1 only, since this server knows no authentication. `port` None takes a free one.
     """
@@ -107,8 +109,8 @@ class EmbeddedChroma(Child):
     # At its usual level it writes 3 KB for every query.
     settings: ClassVar[Mapping[str, str]] = {"ANONYMIZED_TELEMETRY": "False", "RUST_LOG": "warn"}
 
-    def __init__(self, data_dir: Path, port: int | None = None) -> None:
-        super().__init__(data_dir / "chroma")
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        super().__init__(folder)
         self._wanted = port
         self.port = port or 0
 
@@ -145,7 +147,7 @@ class EmbeddedChroma(Child):
 
 
 def find_running(data_dir: Path) -> str | None:
-    """The address of the Redis that another process keeps under `data_dir`, None where none is."""
+    """The address of the Redis that another process keeps in `<data_dir>/redis`; None without."""
     place = (data_dir / "redis" / "redis.sock").absolute()
     path = os.readlink(place) if place.is_symlink() else str(place)
     return _redis_url(path) if _redis_answers(path) else None

@@ -79,7 +79,7 @@ def _gone_or_reaped(server: child.Child) -> bool:
 def test_a_long_folder_name_moves_the_socket(tmp_path: Path) -> None:
     """A path too long for a unix socket: the socket stands elsewhere, and is found and removed."""
     folder = tmp_path / ("long" * 40)
-    with EmbeddedRedis(folder) as server:
+    with EmbeddedRedis(folder / "redis") as server:
         path = server.url.removeprefix("unix://").partition("?")[0]
         assert len(path) <= 103
         assert find_running(folder) == server.url
@@ -89,10 +89,21 @@ def test_a_long_folder_name_moves_the_socket(tmp_path: Path) -> None:
     assert find_running(folder) is None
 
 
+@pytest.mark.parametrize("name", ["short", "long" * 40])
+def test_a_server_started_again_has_the_same_address(tmp_path: Path, name: str) -> None:
+    """Those who hold its address need not be told anew."""
+    for server in (EmbeddedRedis(tmp_path / name / "r"), EmbeddedChroma(tmp_path / name / "c")):
+        with server:
+            before = server.url
+            server.stop()
+            server.start()
+            assert server.url == before
+
+
 def test_a_running_redis_is_found_by_its_folder(tmp_path: Path) -> None:
     """Another command of this machine reaches the server that `up` keeps; None where none runs."""
     assert find_running(tmp_path) is None
-    with EmbeddedRedis(tmp_path) as server:
+    with EmbeddedRedis(tmp_path / "redis") as server:
         assert find_running(tmp_path) == server.url
     assert find_running(tmp_path) is None
 
@@ -108,7 +119,7 @@ def test_two_programs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     """The end of the server's log is part of the message."""
-    files = tmp_path / "redis" / "appendonlydir"
+    files = tmp_path / "appendonlydir"
     files.mkdir(parents=True)
     (files / "appendonly.aof.manifest").write_text("no manifest\n")
     with pytest.raises(Misconfigured, match=r"ended as it started: .*manifest"):
@@ -119,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A file in the folder's place: the setting and the path are in the message."""
     (tmp_path / "redis").write_text("")
     with pytest.raises(Misconfigured, match=r"DEVOPS_BACKEND_DATA: .*redis cannot be written"):
-        EmbeddedRedis(tmp_path).start()
+        EmbeddedRedis(tmp_path / "redis").start()
 
 
 def test_chroma_answers_on_loopback_only(tmp_path: Path) -> None:
@@ -147,9 +158,9 @@ def test_logs_stay_small(tmp_path: Path) -> None:
     with EmbeddedChroma(tmp_path) as server, httpx.Client(trust_env=False) as client:
         for _ in range(100):
             client.get(f"{server.url}/api/v2/version").raise_for_status()
-        assert (tmp_path / "chroma" / "log").stat().st_size < 5000
+        assert (tmp_path / "log").stat().st_size < 5000
         server.start()
-        assert (tmp_path / "chroma" / "log.before").stat().st_size > 0
+        assert (tmp_path / "log.before").stat().st_size > 0
 
 
 def test_chroma_says_that_its_port_is_taken(tmp_path: Path) -> None:
@@ -191,7 +202,8 @@ def test_servers_die_with_the_program(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path;"
         "from workers.embedded import EmbeddedChroma, EmbeddedRedis;"
         "data = Path(sys.argv[1]);"
-        "r = EmbeddedRedis(data); r.start(); c = EmbeddedChroma(data); c.start();"
+        "r = EmbeddedRedis(data / 'redis'); r.start();"
+        "c = EmbeddedChroma(data / 'chroma'); c.start();"
         "print(r.pid, c.pid, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
@@ -206,7 +218,7 @@ def test_servers_die_with_the_program(tmp_path: Path) -> None:
 def test_servers_see_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program's tokens are not in the environment of the servers it starts."""
     monkeypatch.setenv("GITLAB_TOKEN", "glpat-CANARY")
-    with EmbeddedRedis(tmp_path) as first, EmbeddedChroma(tmp_path) as second:
+    with EmbeddedRedis(tmp_path / "r") as first, EmbeddedChroma(tmp_path / "c") as second:
         for server in (first, second):
             assert b"CANARY" not in Path(f"/proc/{_pid(server)}/environ").read_bytes()
 

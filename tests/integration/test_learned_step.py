@@ -173,7 +173,7 @@ def test_nothing_of_the_repository_is_stored(
         index = Index(server.url, PATIENT_S)
         learned = _learn(store, index)
         assert index.count("successful_pipelines") == 1
-    stored = b"".join(p.read_bytes() for p in (tmp_path / "chroma").rglob("*") if p.is_file())
+    stored = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert learned.id.encode() in stored
     assert SECRET.encode() not in stored
     record = store.show(learned.id)
