@@ -12,17 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, variables
-from workers.pipeline.lint.document import (
-    MAX_NODES,
-    Map,
-    Unreadable,
-    decode,
-    documents,
-    refuse,
-)
+from workers.pipeline.lint.document import MAX_NODES, decode, documents
+from workers.pipeline.lint.extends import Extended
 from workers.pipeline.lint.findings import Finding, Report, Sink
+from workers.pipeline.lint.inputs import Inputs
 from workers.pipeline.lint.pipeline import Pipeline
-from workers.pipeline.lint.resolve import Extended, Inputs, References, expanded_size
+from workers.pipeline.lint.references import References
+from workers.pipeline.lint.syntax import Unreadable, refuse
+from workers.pipeline.lint.tree import Map, expanded_size
 
 __all__ = ["Finding", "Report", "check", "check_schema"]
 

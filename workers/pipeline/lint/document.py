@@ -8,18 +8,18 @@ about as many nodes as its 2 MB in memory can hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
 
-from workers.errors import Rejected
 from workers.pipeline.lint import scalars
-from workers.pipeline.lint.findings import Finding, Sink, clip, quoted
+from workers.pipeline.lint.findings import Sink, quoted
+from workers.pipeline.lint.syntax import line_at, refuse, syntax_error
+from workers.pipeline.lint.tree import Map, Reference, Seq
 
 MAX_BYTES: Final = 2_000_000
 MAX_DEPTH: Final = 100
-MAX_NODES: Final = 100_000
+MAX_NODES: Final = 60_000
 _BOM: Final = "\ufeff"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE: Final = "tag:yaml.org,2002:"
@@ -29,85 +29,13 @@ _SAFE_TAGS: Final = frozenset(
 _CODE_TAGS: Final = ("!ruby", _CORE + "ruby", _CORE + "python", _CORE + "java", "!python")
 
 
-class Map(dict[str, Any]):
-    """A mapping; `lines[key]` is where the key stands, `odd[key]` its value if it was no text."""
-
-    __slots__ = ("line", "lines", "odd")
-
-    def __init__(self, line: int = 1) -> None:
-        super().__init__()
-        self.line = line
-        self.lines: dict[str, int] = {}
-        self.odd: dict[str, object] = {}
-
-    def put(self, key: str, value: Any, line: int) -> None:
-        """Set a key together with its line."""
-        self[key] = value
-        self.lines[key] = line
-
-    def line_of(self, key: str) -> int:
-        """Where `key` stands, or the mapping itself where the key is not its own."""
-        return self.lines.get(key, self.line)
-
-    def absorb(self, other: Map) -> None:
-        """Take over the keys of another mapping with their lines; the newcomer's values win."""
-        self.update(other)
-        self.lines.update(other.lines)
-        self.odd.update(other.odd)
-
-    def copy(self) -> Map:
-        """A shallow copy that keeps the lines."""
-        new = Map(self.line)
-        new.absorb(self)
-        return new
-
-
-class Seq(list[Any]):
-    """A sequence; `lines[i]` is where item i stands."""
-
-    __slots__ = ("line", "lines")
-
-    def __init__(self, line: int = 1) -> None:
-        super().__init__()
-        self.line = line
-        self.lines: list[int] = []
-
-    def add(self, value: Any, line: int) -> None:
-        """Append an item together with its line."""
-        self.append(value)
-        self.lines.append(line)
-
-    def line_of(self, index: int) -> int:
-        """Where item `index` stands."""
-        return self.lines[index] if 0 <= index < len(self.lines) else self.line
-
-
-class Reference(Seq):
-    """A sequence with the tag `!reference`."""
-
-    __slots__ = ()
-
-
-class Unreadable(Rejected):
-    """The text is no YAML that GitLab would read; `finding` says why."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.message)
-        self.finding = finding
-
-
-def refuse(code: str, message: str, line: int, fix: str = "") -> Unreadable:
-    """The exception that ends the reading with one finding."""
-    return Unreadable(Finding(code, clip(message), max(line, 1), clip(fix)))
-
-
 def decode(source: str | bytes, sink: Sink) -> str:
     """The text of the file. Raises `Unreadable` for what is too big or not UTF-8."""
     try:
         raw = source.encode("utf-8") if isinstance(source, str) else bytes(source)
         text = raw.decode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
-        line = _line_at(source, error.start)
+        line = line_at(source, error.start)
         raise refuse(
             "encoding", "the file is not UTF-8 text", line, "save the file as UTF-8"
         ) from None
@@ -127,7 +55,7 @@ def documents(text: str, sink: Sink) -> list[Any]:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text) from None
+        raise syntax_error(error, text) from None
     return builder.roots
 
 
@@ -291,57 +219,3 @@ class _Builder:
             line,
             "write `!reference [.job, script]`",
         )
-
-
-_SYNTAX_FIXES: Final = (
-    (r"'\t'", "YAML does not allow tabs for indentation: use spaces"),
-    ("mapping values are not allowed", "quote the text that holds `: `, or mend the indentation"),
-    ("could not find expected ':'", "write `key: value`; quote text that starts with a sign"),
-    ("did not find expected key", "mend the indentation, or quote the value on the line above"),
-    ("did not find expected '-'", "start each item of the list with `- ` in the same column"),
-    ("block collections are not", "mend the indentation: a list cannot start here"),
-    ("unexpected end of stream", "close the quote or the bracket"),
-    ("unexpected document", "close the quote or the bracket"),
-    ("did not find expected ',' or", "close the bracket, or put a comma between the items"),
-    ("cannot start any token", "quote the text: it starts with a sign that YAML reserves"),
-    ("escape", "use single quotes, or double the backslash"),
-    ("alphabetic or numeric", "quote the text: `*` and `&` start an alias or an anchor"),
-)
-
-
-def _syntax_error(error: yaml.YAMLError, text: str) -> Unreadable:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
-    context = str(getattr(error, "context", None) or "")
-    position = getattr(error, "position", 0) or 0
-    line = mark.line + 1 if mark is not None else _line_at(text, position)
-    lines = text.splitlines()
-    line = max(1, min(line, len(lines) or 1))
-    if lines and lines[line - 1].lstrip(" ").startswith("\t") and "token" in problem:
-        problem = r"'\t' cannot start any token"
-    wanted = next((fix for sign, fix in _SYNTAX_FIXES if sign in f"{problem} {context}"), "")
-    message = "invalid YAML: " + (f"{context}, {problem}" if context else problem or "unreadable")
-    return refuse("yaml-syntax", message, line, wanted)
-
-
-def _line_at(source: str | bytes, position: int) -> int:
-    if isinstance(source, str):
-        return source.count("\n", 0, position) + 1
-    return bytes(source).count(b"\n", 0, position) + 1
-
-
-def walk(value: Any, line: int = 1) -> Iterator[tuple[Any, int]]:
-    """Every value in a tree with its line, containers before what they hold; shared ones once."""
-    seen: set[int] = set()
-    todo: list[tuple[Any, int]] = [(value, line)]
-    while todo:
-        node, at = todo.pop()
-        if isinstance(node, (Map, Seq)):
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-        yield node, at
-        if isinstance(node, Map):
-            todo.extend((item, node.line_of(key)) for key, item in reversed(node.items()))
-        elif isinstance(node, Seq):
-            todo.extend((item, node.line_of(i)) for i, item in reversed(list(enumerate(node))))

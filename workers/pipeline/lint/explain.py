@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from jsonschema import ValidationError
 
-from workers.pipeline.lint.document import Map, Seq
 from workers.pipeline.lint.findings import Sink, clip, listed, quoted
 from workers.pipeline.lint.schema import Problem, normalised
+from workers.pipeline.lint.tree import Map, Seq
 
 _DOCS: Final = "https://docs.gitlab.com/ci/yaml/"
 _KINDS: Final = {
@@ -22,14 +22,13 @@ _KINDS: Final = {
     "boolean": "true or false",
     "null": "nothing",
 }
-MAX_ERRORS: Final = 20
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf"})
 _PATTERNS: Final = {
     r"\.ya?ml$": "must end in .yml or .yaml",
     r"(?:\S/\S|\$\S+)": "must be the path of a project, like group/project",
     "^[^/]*[^./][^/]*$": "must not contain `/` or be only dots",
     "^/.+/[ismU]*$": "must be a regular expression between slashes, like /\\d+%/",
-    r"pull-push|pull|push|\$\w{1,255}": "must be pull-push, pull, push or a variable",
+    r"^(?:pull-push|pull|push)$|\$": "must be pull-push, pull, push or a variable",
 }
 
 
@@ -39,7 +38,7 @@ def report(problem: Problem, sink: Sink, known: Mapping[str, Any], parent: Map) 
         _unknown_keyword(problem, sink, known, parent)
         return
     value = normalised(problem.keyword, problem.value)
-    for found in problem.errors[:MAX_ERRORS]:
+    for found in problem.errors:
         error = best(found)
         line = locate(value, error.absolute_path, parent.line_of(problem.keyword), error)
         inner = "".join(

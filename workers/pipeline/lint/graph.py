@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from workers.pipeline.lint.document import Map, Seq
 from workers.pipeline.lint.findings import listed, quoted
 from workers.pipeline.lint.pipeline import POST, PRE, Job, Need, Pipeline, combinations
-from workers.pipeline.lint.resolve import Opaque
+from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 MAX_NEEDS: Final = 50
 MAX_CROSS_NEEDS: Final = 5
@@ -37,7 +36,6 @@ class _Graph:
         self.pipeline = pipeline
         self.sink = pipeline.sink
         self.jobs = pipeline.jobs
-        self._made: dict[str, set[tuple[str, ...]]] = {}
 
     def stage(self, job: Job) -> None:
         stages, stage = self.pipeline.stages, job.stage
@@ -125,9 +123,8 @@ class _Graph:
         other = self.jobs.get(need.name or "")
         if other is None or _holds_expression(wanted):
             return
-        made = self._copies(other)
         for row in combinations(wanted):
-            if tuple(row.values()) not in made:
+            if f": [{', '.join(row.values())}]" not in other.copies():
                 text = ", ".join(f"{key}: {value}" for key, value in row.items())
                 self.sink.error(
                     "bad-needs-matrix",
@@ -137,14 +134,6 @@ class _Graph:
                     "write all its variables, in the same order",
                 )
                 return
-
-    def _copies(self, job: Job) -> set[tuple[str, ...]]:
-        """The values of the job's copies, in order: GitLab makes their names of these."""
-        if job.name not in self._made:
-            parallel = job.keys.get("parallel")
-            matrix = parallel.get("matrix") if isinstance(parallel, Map) else None
-            self._made[job.name] = {tuple(row.values()) for row in combinations(matrix)}
-        return self._made[job.name]
 
     def dependencies(self, job: Job) -> None:
         value = job.keys.get("dependencies")

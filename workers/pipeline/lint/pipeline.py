@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from workers.pipeline.lint.document import Map, Seq
 from workers.pipeline.lint.findings import Sink
-from workers.pipeline.lint.resolve import Opaque
-from workers.pipeline.lint.schema import flattened
+from workers.pipeline.lint.tree import Map, Opaque, Seq, flattened
 
 PRE: Final = ".pre"
 POST: Final = ".post"
@@ -64,6 +62,7 @@ class Job:
         self.keys = keys
         self.line = line
         self.partial = partial
+        self._copies: frozenset[str] | None = None
 
     def line_of(self, keyword: str) -> int:
         """Where a keyword of the job stands, which may be in the template that it extends."""
@@ -107,17 +106,20 @@ class Job:
         """The rules of the job that are mappings, flattened, with their lines."""
         return rules_of(self.keys.get("rules"))
 
-    def makes(self, copy: str) -> bool:
-        """Whether `parallel` gives one of the job's copies this name."""
+    def copies(self) -> frozenset[str]:
+        """The names that `parallel` gives to the job's copies, without the job's own name."""
+        if self._copies is None:
+            self._copies = frozenset(self._named())
+        return self._copies
+
+    def _named(self) -> Iterator[str]:
         parallel = self.keys.get("parallel")
         if isinstance(parallel, int):
-            number, _, count = copy[len(self.name) :].strip().partition("/")
-            return (
-                number.isdecimal() and count == str(parallel) and 1 <= int(number[:4]) <= parallel
-            )
-        wanted = copy[len(self.name) :]
+            count = min(parallel, MAX_PARALLEL)
+            yield from (f" {number}/{parallel}" for number in range(1, count + 1))
         matrix = parallel.get("matrix") if isinstance(parallel, Map) else None
-        return any(wanted == f": [{', '.join(row.values())}]" for row in combinations(matrix))
+        for row in combinations(matrix):
+            yield f": [{', '.join(row.values())}]"
 
 
 class Pipeline:
@@ -160,7 +162,7 @@ class Pipeline:
             return self.jobs[name]
         match = _COPY.fullmatch(name)
         job = self.jobs.get(match.group(1)) if match else None
-        return job if job is not None and job.makes(name) else None
+        return job if job is not None and name[len(job.name) :] in job.copies() else None
 
     def missing(self, code: str, message: str, line: int, fix: str) -> None:
         """Record a name that is not in this file: an error only if no include may define it."""

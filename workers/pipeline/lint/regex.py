@@ -11,9 +11,13 @@ import re
 from typing import Final
 
 MAX_REPEAT: Final = 1000
+# No pattern of a person is longer; RE2's own bound is the memory of the compiled program.
+MAX_LENGTH: Final = 20_000
 _SLASHED = re.compile(r"/(.*)/([ismU]*)\Z", re.DOTALL)
 _REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _GROUP = re.compile(r"\((?:\?(?:P?<([A-Za-z_]\w*)>|([imsU]*(?:-[imsU]+)?)([:)])))?")
+_OCTAL = re.compile(r"\\[1-7][0-7]")
+_PROPERTY = re.compile(r"\\[pP](?:\{\^?\w{1,60}\}|[A-Z])")
 _CLASS_NAME = re.compile(r"\[:\^?(\w+):\]")
 _ESCAPES: Final = frozenset("AbBCdDsSwWzQEpPafnrtvx01234567")
 _POSIX: Final = frozenset(
@@ -31,7 +35,7 @@ def slashed(text: str) -> str | None:
 
 def fault(pattern: str) -> str | None:
     """Why RE2 refuses the pattern, as the end of a sentence; None if it compiles."""
-    return _Scan(pattern).run()
+    return _Scan(pattern).run() if len(pattern) <= MAX_LENGTH else None
 
 
 class _Scan:
@@ -96,7 +100,7 @@ class _Scan:
         if self.text.startswith("(?>", self.at):
             return "uses an atomic group, which RE2 does not have"
         match = _GROUP.match(self.text, self.at)
-        if match is None or (match.group(0) == "(" and self.text[self.at + 1 :][:1] == "?"):
+        if match is None or (match.group(0) == "(" and self.text[self.at + 1 : self.at + 2] == "?"):
             return "has a group that RE2 does not know"
         self.at = match.end()
         if match.group(3) != ")":
@@ -108,7 +112,7 @@ class _Scan:
         following = self.text[self.at + 1 : self.at + 2]
         if not following:
             return "ends in a single backslash"
-        if following in "123456789" and not re.match(r"\\[1-7][0-7]", self.text[self.at :][:3]):
+        if following in "123456789" and not _OCTAL.match(self.text, self.at):
             return "uses a backreference, which RE2 does not have"
         if following.isalnum() and following.isascii() and following not in _ESCAPES:
             return f"uses the escape \\{following}, which RE2 does not know"
@@ -117,7 +121,7 @@ class _Scan:
             self.at = len(self.text) if end < 0 else end + 2
             self.repeatable, self.repeated = True, False
             return None
-        if following in "pP" and not re.match(r"\\[pP](?:\{\^?\w+\}|[A-Z])", self.text[self.at :]):
+        if following in "pP" and not _PROPERTY.match(self.text, self.at):
             return "uses \\p without the name of a class"
         self._atom(2)
         if following in "bBAz":

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from workers.pipeline.lint import expression, regex
-from workers.pipeline.lint.document import Map, Seq
 from workers.pipeline.lint.duration import WEEK
 from workers.pipeline.lint.findings import Sink, quoted
-from workers.pipeline.lint.jobs import one_duration
 from workers.pipeline.lint.pipeline import Job, Pipeline, rules_of
-from workers.pipeline.lint.resolve import Opaque
+from workers.pipeline.lint.tree import Map, Opaque, Seq
+from workers.pipeline.lint.values import one_duration
 
 MAX_RULE_LEVELS: Final = 10
 

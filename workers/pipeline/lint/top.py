@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from workers.pipeline.lint import jobs
-from workers.pipeline.lint.document import Map, Seq
+from workers.pipeline.lint import jobs, values
 from workers.pipeline.lint.findings import Sink, quoted
 from workers.pipeline.lint.pipeline import GLOBAL, Pipeline
-from workers.pipeline.lint.resolve import Opaque
-from workers.pipeline.lint.schema import flattened
+from workers.pipeline.lint.tree import Map, Opaque, Seq, flattened
 
 _DEPRECATED: Final = ("image", "services", "cache", "before_script", "after_script")
 
@@ -22,10 +20,17 @@ def check(pipeline: Pipeline) -> None:
     _stages(body, sink)
     default = body.get("default")
     if isinstance(default, Map):
-        jobs.default(default, sink)
-    jobs.cache_keys("the file", body.get("cache"), sink)
+        _default(default, sink)
+    values.cache_keys("the file", body.get("cache"), sink)
     _options(body.get("variables"), sink)
     _twice(body, default, sink)
+
+
+def _default(keys: Map, sink: Sink) -> None:
+    jobs.scripts("default", keys, sink)
+    values.durations("default", keys, sink)
+    values.artifacts("default", keys, sink)
+    values.cache_keys("default", keys.get("cache"), sink)
 
 
 def _visible(pipeline: Pipeline) -> None:

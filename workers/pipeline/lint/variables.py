@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from workers.pipeline.lint.document import Map, Seq, walk
 from workers.pipeline.lint.findings import Sink, quoted
 from workers.pipeline.lint.pipeline import Pipeline
 from workers.pipeline.lint.schema import SCRIPTS
+from workers.pipeline.lint.tree import Map, Seq, walk
 
 # Names in capitals: others are a shell's own. `$$` is an escaped dollar, `\\$` a quoted one.
 _USE = re.compile(r"(?<![\\$])\$(?:\{([A-Z][A-Z0-9_]{1,99})[}:%#/-]|([A-Z][A-Z0-9_]{1,99})\b)")

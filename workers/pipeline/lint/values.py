@@ -1,0 +1,120 @@
+"""What the values of single keywords must be, beyond the schema: durations, patterns, keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from workers.pipeline.lint import duration, regex
+from workers.pipeline.lint.findings import Sink, quoted
+from workers.pipeline.lint.pipeline import MAX_PARALLEL, Job, count_combinations
+from workers.pipeline.lint.tree import Map, Opaque, Seq
+
+
+def durations(owner: str, keys: Map, sink: Sink) -> None:
+    """Durations that GitLab must understand (`DurationValidator`, chronic_duration)."""
+    one_duration(owner, keys, "timeout", sink, most=duration.MONTH, variables=False)
+    one_duration(owner, keys, "start_in", sink, most=duration.WEEK)
+    one_duration(owner, keys.get("artifacts"), "expire_in", sink, never=True)
+    one_duration(owner, keys.get("environment"), "auto_stop_in", sink, never=True)
+    one_duration(owner, keys.get("pages"), "expire_in", sink, never=True)
+
+
+def one_duration(
+    owner: str,
+    keys: Any,
+    key: str,
+    sink: Sink,
+    *,
+    most: float = float("inf"),
+    never: bool = False,
+    variables: bool = True,
+) -> None:
+    """Check one keyword that holds a duration; `never` and variables where they are allowed."""
+    value = keys.get(key) if isinstance(keys, Map) else None
+    if not isinstance(value, str) or isinstance(value, Opaque):
+        return
+    if (never and value.lower() == "never") or (variables and "$" in value):
+        return
+    length, line = duration.seconds(value), keys.line_of(key)
+    if length is None:
+        message = f"`{key}` of {quoted(owner)} is no duration: {quoted(value)}"
+        sink.error("bad-duration", message, line, "write for instance `1h 30m` or `2 weeks`")
+    elif length > most:
+        limit = "1 week" if most == duration.WEEK else "1 month"
+        message = f"`{key}` of {quoted(owner)} is longer than {limit}: {quoted(value)}"
+        sink.error("long-duration", message, line, f"at most {limit}")
+
+
+def coverage(job: Job, sink: Sink) -> None:
+    """Check that RE2 compiles the pattern."""
+    value = job.keys.get("coverage")
+    pattern = regex.slashed(value) if isinstance(value, str) else None
+    problem = regex.fault(pattern) if pattern else None
+    if problem:
+        message = f"the `coverage` pattern of {quoted(job.name)} {problem}"
+        sink.error("bad-regex", message, job.line_of("coverage"), "write it in RE2's syntax")
+
+
+def artifacts(owner: str, parent: Map, sink: Sink) -> None:
+    """Check what is kept (lib/gitlab/ci/config/entry/artifacts.rb)."""
+    keys = parent.get("artifacts")
+    if not isinstance(keys, Map):
+        return
+    if keys.get("expose_as") is not None and not keys.get("paths"):
+        message = f"`artifacts:expose_as` of {quoted(owner)} needs `paths`"
+        sink.error("no-paths", message, keys.line_of("expose_as"), "add `paths:`")
+    kept = ("paths", "reports", "untracked")
+    if not any(keys.get(key) for key in kept) and keys:
+        message = f"`artifacts` of {quoted(owner)} keeps nothing"
+        sink.warning("no-paths", message, parent.line_of("artifacts"), "add `paths:` or `reports:`")
+
+
+def cache_keys(owner: str, caches: Any, sink: Sink) -> None:
+    """Check the keys of one cache or a list of them (lib/gitlab/ci/config/entry/key.rb)."""
+    for cache in caches if isinstance(caches, Seq) else [caches]:
+        key = cache.get("key") if isinstance(cache, Map) else None
+        if isinstance(key, str) and (unquote(key) in (".", "..") or "/" in unquote(key)):
+            if "/" not in key and key not in (".", ".."):
+                message = f"the cache key of {quoted(owner)} hides a `/` or dots: {quoted(key)}"
+                sink.error("bad-cache-key", message, cache.line_of("key"), "use another key")
+        elif isinstance(key, Map):
+            files = [name for name in ("files", "files_commits") if key.get(name) is not None]
+            if len(files) != 1:
+                message = f"the cache key of {quoted(owner)} needs `files` or `files_commits`"
+                sink.error("bad-cache-key", message, cache.line_of("key"), "name one of them")
+
+
+def parallel(job: Job, sink: Sink) -> None:
+    """Check the size of a matrix (lib/gitlab/ci/config/entry/product/matrix.rb)."""
+    copies = job.keys.get("parallel")
+    matrix = copies.get("matrix") if isinstance(copies, Map) else None
+    if not isinstance(matrix, Seq):
+        if job.is_trigger and isinstance(copies, int):
+            message = f"{quoted(job.name)} triggers a pipeline: `parallel` must be a `matrix`"
+            sink.error("bad-parallel", message, job.line_of("parallel"), "use `parallel:matrix`")
+        return
+    line = copies.line_of("matrix") if isinstance(copies, Map) else matrix.line
+    made = count_combinations(matrix)
+    if made > MAX_PARALLEL:
+        message = f"the `parallel:matrix` of {quoted(job.name)} makes {min(made, 10**9)} jobs"
+        sink.error("bad-parallel", message, line, f"GitLab allows {MAX_PARALLEL}")
+    for row in matrix:
+        if isinstance(row, Map) and (not row or any(v in (None, "", []) for v in row.values())):
+            message = f"the `parallel:matrix` of {quoted(job.name)} has a variable without a value"
+            sink.error("bad-parallel", message, row.line, "give every variable a value")
+
+
+def release(job: Job, sink: Sink) -> None:
+    """Check the date of a release (lib/gitlab/ci/config/entry/release.rb)."""
+    keys = job.keys.get("release")
+    value = keys.get("released_at") if isinstance(keys, Map) else None
+    if not isinstance(keys, Map) or not isinstance(value, str) or isinstance(value, Opaque):
+        return
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        message = f"`released_at` of {quoted(job.name)} is no date: {quoted(value)}"
+        line = keys.line_of("released_at")
+        sink.error("bad-date", message, line, "write it like 2026-03-15T08:00:00Z")
