@@ -45,14 +45,17 @@ CONTENTS = {
 }
 
 
-STEP = len(CONTENTS) // 4
+pytestmark = pytest.mark.timeout(30)
+"""A pattern that backtracks without end fails by name instead of waiting."""
+
+STEP = len(CONTENTS) // 2
 
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_manifest_may_hold_anything(content: str) -> None:
     """One hostile file among good ones neither raises nor keeps the processor busy.
 
-    Each file of the corpus meets four of the contents, spread over all.
+    Each file of the corpus meets two of the contents, spread over all.
     """
     for sample, path in SAID[list(CONTENTS).index(content) % STEP :: STEP]:
         start = time.process_time()
