@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from workers.clients.chroma import WRITE_S, Hit, Index, Item, Name
+from workers.clients.chroma import QUERY_S, WRITE_S, Hit, Index, Item, Name
 from workers.embedded import EmbeddedChroma
 from workers.errors import Retryable
 
@@ -155,9 +155,10 @@ def test_a_server_that_hangs_costs_the_budget_and_no_more(tmp_path: Path) -> Non
     """Stopped in the middle, it is given up after 300 ms; awake again, it is used again."""
     with EmbeddedChroma(tmp_path) as server:
         assert server.pid is not None
-        index = Index(server.url)
-        Index(server.url, PATIENT_S).upsert(LEARNED, [_item("a", "x")])
+        index = Index(server.url, PATIENT_S)
+        index.upsert(LEARNED, [_item("a", "x")])
         assert index.state().ok
+        index._timeout = QUERY_S  # from here on the budget of a run
         os.kill(server.pid, signal.SIGSTOP)
         started = time.monotonic()
         with pytest.raises(Retryable, match=r"no answer within 0.3 s"):
