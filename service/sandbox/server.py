@@ -154,7 +154,8 @@ class Protocol(HttpToolsProtocol):
 
 def listen(options: SandboxOptions) -> tuple[socket.socket, SandboxOptions]:
     """Binds the address; with port 0 the options come back with the port that was free."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP: asyncio switches Nagle's delay off only for sockets that say so.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((options.host, options.port))
     return sock, msgspec.structs.replace(options, port=sock.getsockname()[1])

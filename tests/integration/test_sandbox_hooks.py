@@ -249,6 +249,11 @@ def test_sent_again_with_the_same_key(lab: RunningSandbox, api: httpx.Client, bo
     number = hook(api, made.id, box.url)["id"]
     lab.client.push(made.id, {"a": "1"})
     box.wait("push")
+
+    def noted() -> bool:
+        return lab.client.deliveries("push")[0].statuses == [200]
+
+    lab.client.wait(noted, what="the answer")
     (event,) = api.get(f"/projects/{made.id}/hooks/{number}/events").json()
     assert (event["response_status"], event["trigger"]) == ("200", "push_hooks")
     assert (

@@ -1,0 +1,2 @@
+export { area, largest } from "./shapes.js";
+export type { Shape } from "./shapes.js";
