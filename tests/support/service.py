@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.app import create_app
+from service.protocol import Protocol
 from workers.embedded import free_port
 from workers.settings import Settings
 
@@ -32,13 +33,13 @@ PAYLOADS = Path(__file__).parents[1] / "samples" / "hooks"
 
 
 class Server:
-    """An ASGI application under uvicorn with httptools, in a thread."""
+    """An ASGI application under uvicorn with our protocol, in a thread."""
 
     def __init__(self, app: Any, port: int | None = None) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, http="httptools", log_config=None,
+            app, host="127.0.0.1", port=self.port, http=Protocol, log_config=None,
             access_log=False, timeout_graceful_shutdown=3,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
