@@ -11,8 +11,10 @@ import pytest
 from service.sandbox.client import ProjectView
 from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
 from workers.clients.gitlab import GitLab
+from workers.detect.analysis import Analysis, Evidence
 from workers.errors import BackendError, Conflict, Denied, Rejected, Retryable, Unclear
 from workers.settings import AutoCommit
+from workers.steps.describe import Origin, Story, text, title
 from workers.steps.publish import Intent, Published, Target, branch_name, mark_ready, publish
 
 CI = "test:\n  script: [make test]\n"
@@ -372,6 +374,29 @@ def test_nothing_sent_holds_the_token_or_does_harm(at: Instance) -> None:
         assert BOT_TOKEN not in text
         assert "skip ci" not in text.lower()
         assert call.violations == []
+
+
+def test_hostile_names_run_no_quick_action(at: Instance) -> None:
+    """What GitLab would carry out in a raw description stays text in ours."""
+    raw = "x\n/merge\n/close\n```\n/approve\n@all Closes #1"
+    case = Case(at, "hostile")
+    published = case.publish(text=raw)
+    assert at.control.calls("/merge_requests", "POST")[-1].violations, "the sandbox would notice"
+    analysis = Analysis(language=raw, evidence=(Evidence(raw, raw, 1),), questions=(raw,))
+    story = Story(
+        run_id=raw,
+        source_sha=case.sha,
+        analysis=analysis,
+        origin=Origin(source="builtin", id=raw),
+        files=(raw,),
+        notes=(raw,),
+    )
+    assert published.merge_request is not None
+    iid = published.merge_request.iid
+    mark_ready(at.gitlab, case.project.id, iid, title(analysis), text(story))
+    assert at.control.calls("/merge_requests", "PUT")[-1].violations == []
+    [seen] = case.now().merge_requests
+    assert seen.description == text(story)
 
 
 def test_errors_are_ours(at: Instance) -> None:

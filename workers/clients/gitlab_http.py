@@ -150,6 +150,11 @@ class Connection:
             yield seen
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             # Nothing was sent, so even a write is clear.
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise Rejected(
+                    f"the certificate of {self.base_url} is not trusted ({plain(str(error))});"
+                    " name a private authority's certificate in SSL_CERT_FILE"
+                ) from None
             raise Retryable(f"{self.base_url} cannot be reached ({plain(str(error))})") from None
         except (httpx.TransportError, httpx.StreamError) as error:
             kind = Unclear if write else Retryable
