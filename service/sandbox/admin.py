@@ -13,6 +13,7 @@ Every call needs the administrator's token as `Authorization: Bearer`. Bodies ar
   with no hook at all.
 - `PUT projects/:id/outcome` `{kind, job?}`: how its next pipelines end (`state.Outcome`).
 - `PUT projects/:id/members` `{username: access_level}`; 0 removes.
+- `PUT groups/:path/owners` `{usernames}`: who may manage the hooks of a group.
 - `GET projects/:id`: branches, commits, merge requests, pipelines and hooks in one answer.
 - `GET projects/:id/files?ref=`: all files of a ref as text.
 - `POST users` `{username, admin?, bot?, scopes?}`: the user and a fresh token.
@@ -192,6 +193,7 @@ def routes() -> list[Route]:
         ("GET", "/projects/{id:path}", show_project),
         ("PATCH", "/projects/{id:path}", change_project),
         ("DELETE", "/projects/{id:path}", delete_project),
+        ("PUT", "/groups/{path:path}/owners", instance.set_owners),
         ("POST", "/users", instance.create_user),
         ("GET", "/switches", instance.switches),
         ("PATCH", "/switches", instance.switches),

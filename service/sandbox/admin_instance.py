@@ -16,6 +16,12 @@ from service.sandbox.refusal import error
 Body = dict[str, Any]
 
 
+def set_owners(sandbox: Sandbox, request: Request, body: Body) -> Body:
+    group = sandbox.forge.group(request.path_params["path"])
+    group.owners = {sandbox.forge.add_user(str(name)).id for name in body.get("usernames") or []}
+    return {"id": group.id, "path": group.full_path}
+
+
 def create_user(sandbox: Sandbox, _: Request, body: Body) -> Body:
     user = sandbox.forge.add_user(
         str(body["username"]) if "username" in body else "",

@@ -185,6 +185,10 @@ class SandboxClient:
         """Access levels by username (dashes as underscores are not changed); 0 removes."""
         self._ask("PUT", f"/projects/{quote(str(project))}/members", dict[str, int], levels)
 
+    def set_owners(self, group: str, *usernames: str) -> None:
+        """Who may manage a group's hooks; the group is made if it is not there."""
+        self._ask("PUT", f"/groups/{quote(group)}/owners", dict[str, Any], {"usernames": usernames})
+
     def files(self, project: int | str, ref: str | None = None) -> dict[str, str]:
         """All files of a ref as text."""
         query = f"?ref={quote(ref, safe='')}" if ref else ""

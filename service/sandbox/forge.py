@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from service.sandbox.refusal import Refusal, message, not_found
-from service.sandbox.state import Hook, Project, Role, Token, User
+from service.sandbox.state import Group, Hook, Project, Role, Token, User
 
 
 class Switches(msgspec.Struct):
@@ -38,6 +38,8 @@ class Forge(msgspec.Struct):
     users: dict[int, User] = msgspec.field(default_factory=dict)
     tokens: dict[str, Token] = msgspec.field(default_factory=dict)
     projects: dict[int, Project] = msgspec.field(default_factory=dict)
+    groups: dict[str, Group] = msgspec.field(default_factory=dict)
+    """By full path."""
     system_hooks: dict[int, Hook] = msgspec.field(default_factory=dict)
     switches: Switches = msgspec.field(default_factory=Switches)
     moved: dict[str, int] = msgspec.field(default_factory=dict)
@@ -66,6 +68,26 @@ class Forge(msgspec.Struct):
         self.tokens[text] = Token(user, scopes)
         return text
 
+    def group(self, path: str) -> Group:
+        """The namespace of that path; it comes into being when it is first asked for."""
+        if path not in self.groups:
+            person = any(user.username == path for user in self.users.values())
+            kind = "user" if person else "group"
+            self.groups[path] = Group(self.next_id("namespace"), path, kind)
+        return self.groups[path]
+
+    def find_group(self, key: str) -> Group:
+        """By number or full path. Raises `Refusal` 404."""
+        for group in self.groups.values():
+            if group.kind == "group" and key in (str(group.id), group.full_path):
+                return group
+        raise not_found("Group")
+
+    def groups_of(self, project: Project) -> list[Group]:
+        """The project's group and those above it."""
+        above = [g for p, g in self.groups.items() if f"{project.namespace}/".startswith(f"{p}/")]
+        return [group for group in above if group.kind == "group"]
+
     def find_project(self, key: str) -> Project:
         """By number or full path. Raises `Refusal` 404, or 301 where the project has moved."""
         if key.isdigit():
@@ -88,7 +110,8 @@ class Forge(msgspec.Struct):
         namespace, _, slug = path.strip("/").rpartition("/")
         if any(p.full_path.lower() == path.strip("/").lower() for p in self.all()):
             raise message(400, "Path has already been taken")
-        project = Project(self.next_id("project"), name or slug, slug, namespace or owner.username)
+        space = self.group(namespace or owner.username)
+        project = Project(self.next_id("project"), name or slug, slug, space.full_path)
         project.members[owner.id] = Role.OWNER
         self.projects[project.id] = project
         return project
@@ -99,6 +122,7 @@ class Forge(msgspec.Struct):
         self.moved[old.lower()] = project.id
         self.moved.pop(path.lower(), None)
         project.namespace, _, project.path = path.rpartition("/")
+        self.group(project.namespace)
         return old
 
     def role(self, project: Project, user: User | None) -> Role:

@@ -72,9 +72,13 @@ class Courier:
         await self.http.aclose()
 
     def project_event(self, project: Project, event: str, old_path: str | None = None) -> None:
-        """Tells the instance's hooks about a project's birth, end, rename or transfer."""
+        """Tells about a project's birth, end, rename or transfer; groups hear the first two."""
         body = payloads.project_event(self.forge, project, event, old_path)
         self._send_all(self._system_hooks(), "System Hook", event, body)
+        if event in ("project_create", "project_destroy"):
+            hooks = [hook for hook in self._group_hooks(project) if hook.project_events]
+            body = payloads.group_project_event(self.forge, project, event)
+            self._send_all(hooks, "Project Hook", event, body)
 
     def push(self, project: Project, user: User, changes: Sequence[Change]) -> None:
         """Tells all hooks about one push of one or several refs."""
@@ -82,7 +86,7 @@ class Courier:
         for change in changes if few else ():
             body = payloads.push_event(self.forge, project, user, change)
             branch = change.ref.removeprefix("refs/heads/")
-            hooks = [h for h in project.hooks.values() if h.push_events and _wants(h, branch)]
+            hooks = [h for h in self._hooks(project) if h.push_events and _wants(h, branch)]
             self._send_all(hooks, "Push Hook", "push", body)
             wanting = [h for h in self._system_hooks() if h.push_events]
             if self.forge.switches.system_push_events:
@@ -95,8 +99,16 @@ class Courier:
     def pipeline(self, project: Project, pipeline: Pipeline) -> None:
         """Tells the project's hooks how a pipeline stands now."""
         body = payloads.pipeline_event(self.forge, project, pipeline)
-        hooks = [hook for hook in project.hooks.values() if hook.pipeline_events]
+        hooks = [hook for hook in self._hooks(project) if hook.pipeline_events]
         self._send_all(hooks, "Pipeline Hook", f"pipeline:{pipeline.status}", body)
+
+    def _group_hooks(self, project: Project) -> list[Hook]:
+        groups = self.forge.groups_of(project)
+        return [hook for group in groups for hook in group.hooks.values()]
+
+    def _hooks(self, project: Project) -> list[Hook]:
+        """The project's own hooks and those of its groups."""
+        return [*project.hooks.values(), *self._group_hooks(project)]
 
     def _system_hooks(self) -> list[Hook]:
         return list(self.forge.system_hooks.values())
@@ -182,8 +194,10 @@ class Courier:
         return headers
 
     def _judge(self, hook: Hook, ok: bool) -> None:
-        """GitLab's auto-disabling, for project hooks and only where the switch is on."""
-        if hook.project_id is None or not self.forge.switches.auto_disable_hooks:
+        """GitLab's auto-disabling: project and group hooks, only where the switch is on."""
+        if (
+            hook.project_id is None and hook.group is None
+        ) or not self.forge.switches.auto_disable_hooks:
             return
         if ok:
             hook.failures, hook.disabled_until, hook.disabled_for_good = 0, None, False
@@ -204,11 +218,13 @@ class Courier:
 
     def hook_of(self, delivery: Delivery) -> Hook:
         """The hook a delivery was for. Raises `Refusal` 404 where it was removed."""
-        project = self.forge.projects.get(delivery.project_id or 0)
-        hooks = self.forge.system_hooks if project is None else project.hooks
-        if delivery.hook_id not in hooks:
-            raise not_found("Hook")
-        return hooks[delivery.hook_id]
+        stores = [self.forge.system_hooks]
+        stores += [project.hooks for project in self.forge.all()]
+        stores += [group.hooks for group in self.forge.groups.values()]
+        for hooks in stores:
+            if delivery.hook_id in hooks:
+                return hooks[delivery.hook_id]
+        raise not_found("Hook")
 
 
 def _wants(hook: Hook, branch: str) -> bool:

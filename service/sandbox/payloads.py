@@ -105,6 +105,12 @@ def project_event(
     return payload
 
 
+def group_project_event(forge: Forge, project: Project, event: str) -> Payload:
+    """A group's Project Hook: as the system hook's, without the owner's own fields."""
+    body = project_event(forge, project, event)
+    return {key: value for key, value in body.items() if key not in ("owner_name", "owner_email")}
+
+
 def push_event(forge: Forge, project: Project, user: User, change: Change) -> Payload:
     """Push Hook, and the system hook's `push`."""
     commits = project.repository.between(change.before, change.after)

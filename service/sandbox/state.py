@@ -144,11 +144,13 @@ class MergeRequest(msgspec.Struct):
 
 
 class Hook(msgspec.Struct):
-    """A webhook, of a project or of the instance. Tokens are kept, and never answered."""
+    """A webhook of a project, a group or the instance. Tokens are kept, and never answered."""
 
     id: int
     url: str
     project_id: int | None = None
+    group: str | None = None
+    """Full path of the group whose hook it is; neither project nor group: the instance's."""
     name: str | None = None
     description: str | None = None
     token: str | None = None
@@ -159,6 +161,7 @@ class Hook(msgspec.Struct):
     merge_requests_events: bool = False
     tag_push_events: bool = False
     repository_update_events: bool = True
+    project_events: bool = False
     enable_ssl_verification: bool = True
     push_events_branch_filter: str = ""
     custom_headers: dict[str, str] = msgspec.field(default_factory=dict)
@@ -173,6 +176,16 @@ class Hook(msgspec.Struct):
             return "disabled"
         waiting = self.disabled_until is not None and self.disabled_until > now()
         return "temporarily_disabled" if waiting else "executable"
+
+
+class Group(msgspec.Struct):
+    """A namespace; `kind` is `group`, or `user` for a person's own."""
+
+    id: int
+    full_path: str
+    kind: str = "group"
+    owners: set[int] = msgspec.field(default_factory=set)
+    hooks: dict[int, Hook] = msgspec.field(default_factory=dict)
 
 
 class Variable(msgspec.Struct):

@@ -346,3 +346,24 @@ def test_hooks_can_come_in_any_order(lab: RunningSandbox, box: Mailbox) -> None:
     sent = [lab.client.create_project(f"acme/mixed-{n}").id for n in range(20)]
     came = [letter.body["project_id"] for letter in box.wait("project_create", 20)]
     assert sorted(came) == sent and came != sent
+
+
+def test_a_group_hears_of_its_projects(
+    lab: RunningSandbox, api: httpx.Client, box: Mailbox
+) -> None:
+    """A group hook hears births as Project Hook, and pushes of projects below it; owners only."""
+    with mailbox() as group_box:
+        lab.client.set_owners("corp")
+        body = {"url": group_box.url, "project_events": True, "push_events": True}
+        assert api.post("/groups/corp/hooks", json=body).status_code == 403
+        lab.client.set_owners("corp", "devops-backend")
+        made = api.post("/groups/corp/hooks", json=body).json()
+        assert api.get("/groups/corp").json()["full_path"] == "corp"
+        sha = lab.client.create_project("corp/team/app", files={"a": "1"}).branches["main"]
+        lab.client.create_project("corporate/other", files={"a": "1"})
+        (birth,) = group_box.wait("project_create")
+        assert birth.headers["x-gitlab-event"] == "Project Hook"
+        assert "owner_email" not in birth.body
+        (push,) = group_box.wait("push")
+        assert (push.body["after"], push.headers["x-gitlab-event"]) == (sha, "Push Hook")
+        assert api.delete(f"/groups/corp/hooks/{made['id']}").status_code == 204

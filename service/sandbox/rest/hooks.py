@@ -15,10 +15,10 @@ from service.sandbox.hooks import Delivery
 from service.sandbox.refusal import error, message, not_found
 from service.sandbox.repository import ZERO, Change
 from service.sandbox.rest.call import Answer, Call, paginate
-from service.sandbox.state import Hook, Project, Role, stamp
+from service.sandbox.state import Group, Hook, Project, Role, stamp
 
 EVENTS = ("push_events", "pipeline_events", "job_events", "merge_requests_events",
-          "tag_push_events", "repository_update_events")  # fmt: skip
+          "tag_push_events", "repository_update_events", "project_events")  # fmt: skip
 MOST_HOOKS = 100
 
 
@@ -38,7 +38,7 @@ def show(hook: Hook) -> dict[str, Any]:
         "token_present": hook.token is not None,
         "signing_token_present": hook.signing_token is not None,
     }
-    if hook.project_id is not None:
+    if hook.project_id is not None or hook.group is not None:
         body["project_id"] = hook.project_id
         body["alert_status"] = hook.alert_status
         body["disabled_until"] = stamp(hook.disabled_until)
@@ -95,39 +95,70 @@ def _signing_token(text: str) -> str | None:
     return text
 
 
-def _project_hook(call: Call) -> tuple[Project, Hook]:
-    project = call.project(Role.MAINTAINER)
-    hook = project.hooks.get(call.number("hook"))
+class Place(msgspec.Struct):
+    """Where hooks are kept: in a project, in a group, or on the instance."""
+
+    hooks: dict[int, Hook]
+    project: Project | None = None
+    group: Group | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Local addresses can be forbidden to all but system hooks."""
+        return self.project is not None or self.group is not None
+
+
+def _place(call: Call) -> Place:
+    """The place that the path names. Raises `Refusal` where the caller has no right to it."""
+    forge = call.sandbox.forge
+    if "id" in call.ids:
+        project = call.project(Role.MAINTAINER)
+        return Place(project.hooks, project=project)
+    if "group" in call.ids:
+        group = forge.find_group(call.ids["group"])
+        if not call.user.admin and call.user.id not in group.owners:
+            raise message(403, "403 Forbidden")
+        return Place(group.hooks, group=group)
+    call.admin()
+    return Place(forge.system_hooks)
+
+
+def _find(call: Call) -> tuple[Place, Hook]:
+    place = _place(call)
+    hook = place.hooks.get(call.number("hook"))
     if hook is None:
         raise not_found()
-    return project, hook
+    return place, hook
 
 
 def list_hooks(call: Call) -> Answer:
-    return paginate(call, list(call.project(Role.MAINTAINER).hooks.values()), show)
+    return paginate(call, list(_place(call).hooks.values()), show)
 
 
 def get_hook(call: Call) -> Answer:
-    return Answer(show(_project_hook(call)[1]))
+    return Answer(show(_find(call)[1]))
 
 
 def create_hook(call: Call) -> Answer:
-    project = call.project(Role.MAINTAINER)
+    """201 with the hook; system hooks may be local, as GitLab's."""
+    place = _place(call)
     (url,) = call.require("url")
-    _check_url(call, url, True)
-    if len(project.hooks) >= MOST_HOOKS:
+    _check_url(call, url, place.guarded)
+    if place.guarded and len(place.hooks) >= MOST_HOOKS:
         raise message(422, f"Maximum number of project hooks ({MOST_HOOKS}) exceeded")
-    hook = Hook(call.sandbox.forge.next_id("hook"), url, project.id)
+    hook = Hook(call.sandbox.forge.next_id("hook"), url, push_events=place.guarded)
+    hook.project_id = place.project.id if place.project else None
+    hook.group = place.group.full_path if place.group else None
     _fill(call, hook)
-    project.hooks[hook.id] = hook
+    place.hooks[hook.id] = hook
     return Answer(show(hook), 201)
 
 
 def update_hook(call: Call) -> Answer:
-    """`PUT` needs `url`; another one forgets token and custom headers."""
-    _, hook = _project_hook(call)
-    (url,) = call.require("url")
-    _check_url(call, url, True)
+    """`PUT` needs `url`, but for system hooks; another one forgets token and custom headers."""
+    place, hook = _find(call)
+    url = call.require("url")[0] if place.guarded else call.text("url") or hook.url
+    _check_url(call, url, place.guarded)
     if url != hook.url:
         hook.url, hook.token, hook.custom_headers = url, None, {}
     _fill(call, hook)
@@ -135,14 +166,16 @@ def update_hook(call: Call) -> Answer:
 
 
 def delete_hook(call: Call) -> Answer:
-    project, hook = _project_hook(call)
-    del project.hooks[hook.id]
+    place, hook = _find(call)
+    del place.hooks[hook.id]
     return Answer(status=204)
 
 
 async def test_hook(call: Call) -> Answer:
     """`POST hooks/:id/test/:trigger`: one delivery now; its success enables the hook again."""
-    project, hook = _project_hook(call)
+    place, hook = _find(call)
+    project = place.project
+    assert project is not None
     trigger = call.ids["trigger"]
     forge = call.sandbox.forge
     event, body = "Push Hook", {}
@@ -187,7 +220,7 @@ def show_event(delivery: Delivery) -> dict[str, Any]:
 
 
 def hook_events(call: Call) -> Answer:
-    _, hook = _project_hook(call)
+    _, hook = _find(call)
     found = [d for d in reversed(call.sandbox.courier.deliveries) if d.hook_id == hook.id]
     wanted = call.query.get("status")
     if wanted:
@@ -197,7 +230,7 @@ def hook_events(call: Call) -> Answer:
 
 async def resend_event(call: Call) -> Answer:
     """`POST hooks/:id/events/:event/resend`: the same body under the same `Idempotency-Key`."""
-    _, hook = _project_hook(call)
+    _, hook = _find(call)
     delivery = call.sandbox.courier.find(call.ids["event"])
     if delivery.hook_id != hook.id:
         raise not_found()
@@ -205,53 +238,9 @@ async def resend_event(call: Call) -> Answer:
     return Answer({"response_status": status}, 201)
 
 
-def list_system_hooks(call: Call) -> Answer:
-    call.admin()
-    return paginate(call, list(call.sandbox.forge.system_hooks.values()), show)
-
-
-def _system_hook(call: Call) -> Hook:
-    call.admin()
-    hook = call.sandbox.forge.system_hooks.get(call.number("hook"))
-    if hook is None:
-        raise not_found()
-    return hook
-
-
-def get_system_hook(call: Call) -> Answer:
-    return Answer(show(_system_hook(call)))
-
-
-def create_system_hook(call: Call) -> Answer:
-    """Administrators only; local addresses are allowed for system hooks."""
-    call.admin()
-    (url,) = call.require("url")
-    _check_url(call, url, False)
-    hook = Hook(call.sandbox.forge.next_id("hook"), url, push_events=False)
-    _fill(call, hook)
-    call.sandbox.forge.system_hooks[hook.id] = hook
-    return Answer(show(hook), 201)
-
-
-def update_system_hook(call: Call) -> Answer:
-    hook = _system_hook(call)
-    url = call.text("url") or hook.url
-    _check_url(call, url, False)
-    if url != hook.url:
-        hook.url, hook.token = url, None
-    _fill(call, hook)
-    return Answer(show(hook))
-
-
-def delete_system_hook(call: Call) -> Answer:
-    hook = _system_hook(call)
-    del call.sandbox.forge.system_hooks[hook.id]
-    return Answer(status=204)
-
-
 async def test_system_hook(call: Call) -> Answer:
     """`POST /hooks/:id`: a sample event, as GitLab's test button."""
-    hook = _system_hook(call)
+    _, hook = _find(call)
     body = {
         "event_name": "project_create",
         "name": "Ruby",

@@ -31,6 +31,7 @@ def show_project(call: Call, project: Project) -> dict[str, Any]:
     user = call.token.user if call.token else None
     role = forge.role(project, user)
     where = addresses(forge, project)
+    space = forge.group(project.namespace)
     granted = None if user is None else project.members.get(user.id)
     access = granted and {"access_level": int(granted), "notification_level": 3}
     body: dict[str, Any] = {
@@ -46,11 +47,11 @@ def show_project(call: Call, project: Project) -> dict[str, Any]:
         "http_url_to_repo": where["http"],
         "ssh_url_to_repo": where["ssh"],
         "namespace": {
-            "id": project.id + 1000,
-            "name": project.namespace.rpartition("/")[2],
-            "path": project.namespace.rpartition("/")[2],
-            "kind": "group",
-            "full_path": project.namespace,
+            "id": space.id,
+            "name": space.full_path.rpartition("/")[2],
+            "path": space.full_path.rpartition("/")[2],
+            "kind": space.kind,
+            "full_path": space.full_path,
         },
         "visibility": project.visibility,
         "topics": [],
@@ -122,6 +123,14 @@ def delete_project(call: Call) -> Answer:
     del call.sandbox.forge.projects[project.id]
     call.sandbox.courier.project_event(project, "project_destroy")
     return Answer({"message": "202 Accepted"}, 202)
+
+
+def get_group(call: Call) -> Answer:
+    group = call.sandbox.forge.find_group(call.ids["group"])
+    web = f"{call.sandbox.forge.url}/groups/{group.full_path}"
+    name = group.full_path.rpartition("/")[2]
+    body = {"id": group.id, "name": name, "path": name, "full_path": group.full_path}
+    return Answer({**body, "visibility": "private", "web_url": web} if call.user else None)
 
 
 def current_user(call: Call) -> Answer:

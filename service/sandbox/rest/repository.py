@@ -70,7 +70,13 @@ def file(call: Call) -> Answer:
         "execute_filemode": blob.mode == "100755",
         "content": base64.b64encode(blob.content).decode(),
     }
-    return Answer(body)
+    headers = {
+        "X-Gitlab-Blob-Id": blob.sha,
+        "X-Gitlab-Commit-Id": commit.sha,
+        "X-Gitlab-Last-Commit-Id": last.sha if last else "",
+        "X-Gitlab-Size": str(len(blob.content)),
+    }
+    return Answer(body, headers=headers)
 
 
 def raw(call: Call) -> Answer:
