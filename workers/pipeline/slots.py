@@ -61,6 +61,9 @@ def normalize(kind: str, value: str) -> str:
         return str(path.parent if path.suffix else path)
     if kind == "module":
         return _module(text)
+    if kind == "command":
+        # Flags behind a bare script name would be pnpm's own; behind `run` they are the script's.
+        return re.sub(r"^pnpm (?=(?:test|start|build|lint)\b)", "pnpm run ", text)
     return text
 
 
