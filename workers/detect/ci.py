@@ -96,7 +96,7 @@ def commands(root: Folder) -> Iterator[Command]:
 
 
 def _jenkins(text: str) -> Iterator[str]:
-    bare = re.sub(r"(?m)^\s*//.*$|/\*.*?\*/", "", text)
+    bare = re.sub(r"(?m)^\s*//.*$|(?s:/\*.*?(?:\*/|\Z))", "", text)
     for block in _SHELL.findall(bare):
         yield from block.splitlines()
 

@@ -87,7 +87,7 @@ def _runners(extra: Extra, folder: Folder) -> None:
         _targets(extra, folder, just, "just", r"(?m)^@?([a-z][\w-]*)(?: [^:=\n]*)?:(?!=)")
     task = folder.has(*TASKFILES)
     if task:
-        _targets(extra, folder, task, "task", r"(?m)^ {1,4}([\w:-]+):\s*$")
+        _targets(extra, folder, task, "task", r"(?m)^ {1,4}([\w:-]+):[ \t]*$")
 
 
 def _targets(extra: Extra, folder: Folder, file: str, tool: str, pattern: str) -> None:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from workers.detect.analysis import Evidence, Service
-from workers.detect.read import Reader, line_of
+from workers.detect.read import Reader
 from workers.detect.sources import weigh
 
 
@@ -83,7 +83,7 @@ class Folder:
 
     def line(self, name: str, needle: str) -> int:
         """1-based line of `needle` in a file already read, else 0."""
-        return line_of(self.text(name), needle)
+        return self.reader.line(self.full(name), needle)
 
 
 class Found(msgspec.Struct, kw_only=True):

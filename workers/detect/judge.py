@@ -33,6 +33,12 @@ def score(reader: Reader, found: Found, beside: list[Found]) -> float:
     if found.kind in SERVING and found.strength >= STRONG:
         others = [one for one in beside if one is not found and one.strength >= STRONG]
         bonus = 0.6 if all(one.kind not in SERVING for one in others) else 0.2
+    elif (
+        found.kind == "site"
+        and found.framework
+        and all(one.framework is None for one in beside if one is not found)
+    ):
+        bonus = 0.4
     return found.strength * (0.35 + part) + bonus
 
 

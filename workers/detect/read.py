@@ -16,6 +16,8 @@ from workers.detect.analysis import Source
 from workers.detect.tree import Tree
 
 MAX_BYTES = 262_144
+MAX_TEXT = 131_072
+MAX_LINE = 600
 MAX_YAML = 131_072
 MAX_DEPTH = 200
 URGENT = 1
@@ -29,7 +31,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_JSON_NOISE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.S)
+_JSON_NOISE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?(?:\*/|\Z)', re.S)
 _JSON_COMMA = re.compile(r'("(?:\\.|[^"\\\n])*")|,(?=\s*[}\]])', re.S)
 
 
@@ -47,6 +49,7 @@ class Reader:
         self._left = limit
         self._texts: dict[str, str | None] = {}
         self._wishes: dict[str, int] = {}
+        self._raw: dict[str, str] = {}
         self._parsed: dict[tuple[str, str], Any] = {}
         self._assumed: set[str] = set()
         self._listings: dict[str, None] = {}
@@ -59,6 +62,10 @@ class Reader:
             self._wishes[path] = min(rank, self._wishes.get(path, rank))
             return None
         return self._texts[path]
+
+    def line(self, path: str, needle: str) -> int:
+        """1-based line of `needle` in a file already read, else 0."""
+        return line_of(self._raw.get(path), needle)
 
     def has(self, path: str) -> bool:
         """Whether the file is there, as far as is known or was assumed."""
@@ -114,12 +121,14 @@ class Reader:
 
     def _table(self, kind: str, path: str, rank: int) -> dict[str, Any]:
         parsed = self._parse(kind, path, rank)
+        if parsed is not None and not isinstance(parsed, dict):
+            self.broken[path] = f"is valid {kind.upper()}, but no table of names and values"
         return parsed if isinstance(parsed, dict) else {}
 
     def _parse(self, kind: str, path: str, rank: int) -> Any:
-        text = self.text(path, rank)
-        if text is None:
+        if self.text(path, rank) is None:
             return None
+        text = self._raw[path]
         if (kind, path) not in self._parsed:
             try:
                 self._parsed[kind, path] = _PARSERS[kind](text)
@@ -138,7 +147,8 @@ class Reader:
             return None
         if len(content) >= MAX_BYTES:
             self.broken[path] = f"is larger than {MAX_BYTES} bytes"
-        return decode(content)
+        self._raw[path] = decode(content)
+        return tidy(self._raw[path])
 
 
 def decode(content: bytes) -> str:
@@ -156,6 +166,15 @@ def decode(content: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def tidy(text: str) -> str:
+    """The text with very long lines cut and very long gaps closed.
+
+    Rules are regular expressions, and some of them take quadratic time on what no person writes.
+    """
+    lines = (line[:MAX_LINE].rstrip() for line in text[:MAX_TEXT].split("\n"))
+    return re.sub(r"\n{30,}", "\n" * 30, "\n".join(lines))
+
+
 def line_of(text: str | None, needle: str) -> int:
     """1-based line where `needle` first stands; 0 where it does not."""
     if not text or not needle:
@@ -170,6 +189,13 @@ def _load_json(text: str) -> Any:
     except ValueError:
         bare = _JSON_NOISE.sub(lambda m: m.group(1) or " ", text)
         return json.loads(_JSON_COMMA.sub(lambda m: m.group(1) or "", bare))
+
+
+def _load_toml(text: str) -> Any:
+    # each level of a dotted key costs a pass over those before it
+    if re.search(r"(?:[\w\"'-]{1,40} ?\. ?){40}", text):
+        raise ValueError("keys are deeper than a manifest's are")
+    return tomllib.loads(text)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -221,7 +247,7 @@ def _load_xml(text: str) -> ElementTree.Element:
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "json": _load_json,
-    "toml": tomllib.loads,
+    "toml": _load_toml,
     "yaml": _load_yaml,
     "xml": _load_xml,
 }

@@ -13,7 +13,9 @@ BUILD_FILES = ("build.gradle.kts", "build.gradle")
 SETTINGS_FILES = ("settings.gradle.kts", "settings.gradle")
 CATALOG = "gradle/libs.versions.toml"
 
-_COMMENT = re.compile(r"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/", re.S)
+_COMMENT = re.compile(
+    r"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?(?:\*/|\Z)", re.S
+)
 _PLUGIN = re.compile(r"""\bid\s*\(?\s*["']([\w.-]+)["']|apply\s+plugin:\s*["']([\w.-]+)["']""")
 _KOTLIN_PLUGIN = re.compile(r"""\bkotlin\s*\(\s*["']([\w.]+)["']\s*\)""")
 _COORDINATE = re.compile(r"""["']([\w.-]+:[\w.-]+)(?::[^"']*)?["']""")

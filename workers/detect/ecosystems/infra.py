@@ -14,10 +14,15 @@ KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 def terraform(folder: Folder) -> Found | None:
     """Terraform or OpenTofu modules."""
     files = folder.like("*.tf", "*.tofu") or [p for p in folder.find("*.tf") if p.count("/") <= 3]
+    packer = folder.like("*.pkr.hcl")
+    if packer and not files:
+        found = _infra(folder, "packer", "hcl", packer[0], 0.9)
+        found.command("build", "packer validate .", found.manifest)
+        return found
     if not files:
         return None
     top = [path for path in files if "/" not in path]
-    found = _infra(folder, "terraform", "terraform", files[0], 0.9 if top else 0.6)
+    found = _infra(folder, "terraform", "terraform", files[0], 0.9 if top else 0.5)
     found.set("package_manager", "terraform", found.manifest)
     found.note("lock_files", [folder.full(n) for n in (".terraform.lock.hcl",) if folder.has(n)])
     versions.set_version(found, folder, "terraform")

@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.detect import frameworks, versions
 from workers.detect.ecosystems import node_scripts, node_workspaces
+from workers.detect.families import share
 from workers.detect.found import Folder, Found
 
 LOCKS = (
@@ -151,8 +152,8 @@ def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, 
         and ("typescript" in dev or "typescript" in run)
     ):
         found.language = "typescript"
-    cause = typed[0] if typed and found.language == "typescript" else "package.json"
-    found.say(f"language={found.language}", folder.full(cause))
+    cause = folder.full(typed[0]) if typed and found.language == "typescript" else found.manifest
+    found.say(f"language={found.language}", cause)
 
 
 def _framework(
@@ -192,6 +193,9 @@ def _strength(
     tools = all(TOOLING.match(name) for name in (*run, *dev))
     if tools and not sources:
         return 0.1
+    own = share(folder, found)
+    if tools and own > 0.5 and len(folder.sources) == 1:
+        return 0.8
     if tools and not run and "start" not in scripts and "main" not in package:
         return 0.35
     return 1.0 if found.framework or run or "start" in scripts else 0.8
