@@ -12,7 +12,7 @@ import httpx
 import structlog
 
 from workers.embedded import EmbeddedChroma, EmbeddedRedis
-from workers.errors import Misconfigured, Retryable
+from workers.errors import Misconfigured, Rejected, Retryable
 from workers.settings import Settings
 from workers.supervisor import CHECK_S, Supervisor
 
@@ -50,7 +50,7 @@ class Stack:
                     commands[f"{queue}-{number}"] = ["_worker", queue]
             commands["ticker"] = ["tick"]
             self._supervisor = building.enter_context(Supervisor(commands, self.environment()))
-            sync_templates(self.settings)
+            prepare(self.settings)
             self.wait_ready()
             self._exit = building.pop_all()
         return self
@@ -117,12 +117,13 @@ class Stack:
         raise Retryable(f"the receiver at {self.url} did not become ready; see its log above")
 
 
-def sync_templates(settings: Settings) -> None:
-    """Load the templates into Chroma beside the start: a Chroma that is away delays nothing.
+def prepare(settings: Settings) -> None:
+    """Templates into Chroma and the model into memory, beside the start: neither delays it.
 
     Raises Misconfigured where a template is wrong, before anything is served with it.
     """
     from workers.clients.chroma import Index
+    from workers.clients.ollama import Model
     from workers.pipeline.templates import Templates
     from workers.steps.retrieve import sync_templates as sync
 
@@ -135,7 +136,17 @@ def sync_templates(settings: Settings) -> None:
         except Retryable as error:
             log.warning("templates are not in Chroma, the files are used", reason=str(error))
 
-    threading.Thread(target=load, daemon=True, name="sync-templates").start()
+    def warm() -> None:
+        # A cold load takes up to 100 s, and a call that gives up during it aborts it.
+        try:
+            if settings.ollama_model:
+                timeout = settings.ollama_timeout_s
+                Model(settings.ollama_host, settings.ollama_model, timeout).preload()
+        except (Retryable, Rejected) as error:
+            log.warning("no model: references are used as they are", reason=str(error))
+
+    for work in (load, warm):
+        threading.Thread(target=work, daemon=True, name=work.__name__).start()
 
 
 def port_of(url: str) -> int:

@@ -32,7 +32,11 @@ _parts: list[Parts] = []
 def preload(settings: Settings) -> None:
     """Give this process its settings. Importing this module has loaded what jobs need."""
     _parts[:] = [Parts(settings)]
-    _parts[0].templates  # noqa: B018  read once here instead of in every job
+    # Read once here instead of in every job; index and model share what they know of a server's
+    # health with every fork. Neither connects before its first use.
+    parts = _parts[0]
+    log.debug("preloaded", templates=len(parts.templates.all()), index=parts.index is not None,
+              model=parts.model is not None)  # fmt: skip
 
 
 def generate(project: int) -> None:

@@ -163,6 +163,7 @@ class _Carrier:
         published = publish(
             self.parts.gitlab, target, files, run_id=self.run.id, intent=self.intend, mode=mode,
             title=describe.title(analysis), text=describe.text(told),
+            improve=True,
         )  # fmt: skip
         return self.published(project.id, published, plan.digest)
 

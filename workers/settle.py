@@ -18,9 +18,9 @@ from workers.clients.gitlab_types import PipelineState
 from workers.errors import NotFound, Rejected, Retryable
 from workers.ledger import Heard, now_ms
 from workers.runs import SETTLEABLE, Pipeline, Run, State
-from workers.steps import describe
+from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict
-from workers.steps.learn import learn, lesson
+from workers.steps.learn import index_backlog, learn, lesson
 from workers.steps.publish import mark_ready
 from workers.story import analysis_of, plan_of, story
 from workers.wiring import Parts
@@ -39,6 +39,17 @@ def settle_project(parts: Parts, project: int) -> None:
     for run_id in parts.ledger.polls(project):
         _guarded(parts, project, partial(_by_poll, parts, run_id, heard))
         parts.ledger.polled(project, run_id)
+    catch_up(parts)
+
+
+def catch_up(parts: Parts) -> None:
+    """Bring Chroma in step with what was learned or forgotten while it was away."""
+    if parts.index is None or not parts.learned.unindexed(1):
+        return
+    try:
+        index_backlog(parts.learned, parts.index)
+    except Retryable as error:
+        log.warning("Chroma is behind", reason=str(error))
 
 
 def project_destroyed(parts: Parts, project: int) -> None:
@@ -191,6 +202,9 @@ def _tell(parts: Parts, run: Run, state: PipelineState, found: Verdict) -> None:
             mark_ready(parts.gitlab, project, iid, title, text)
         else:
             parts.gitlab.update_merge_request(project, iid, text=text)
+            if found.outcome == "failed" and run.state is not State.FAILED:
+                # An edited description tells nobody; a comment does.
+                parts.gitlab.note(project, iid, ending.note(state, found))
     except NotFound:
         log.warning("the merge request is gone", project=project, merge_request=iid)
 

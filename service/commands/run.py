@@ -97,7 +97,7 @@ def work(
     """
     import os
 
-    from service.stack import settings_environment, sync_templates
+    from service.stack import prepare, settings_environment
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -115,7 +115,7 @@ def work(
     if with_ticker:
         commands["ticker"] = ["tick"]
     stop = stop_on_signals()
-    sync_templates(settings)
+    prepare(settings)
     with Supervisor(commands, {**os.environ, **settings_environment(settings)}) as supervisor:
         supervisor.run(stop)
 

@@ -66,14 +66,14 @@ def templates_sync() -> None:
 
 
 def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -> None:
-    """Learned pipelines with their record, most confident first."""
+    """Learned pipelines with their record, by language and framework."""
     page = _parts().learned.list(limit=limit, language=language or None)
     if as_json:
-        output.print_json(page.records)
+        output.print_json(page.items)
         return
     rows = [
         (r.id, r.language, r.framework, r.template, r.successes, r.failures, f"{r.confidence:.2f}")
-        for r in page.records
+        for r in page.items
     ]
     columns = ("id", "language", "framework", "template", "ok", "failed", "confidence")
     output.print_table(columns, rows, "nothing has been learned yet")
@@ -108,7 +108,7 @@ def learned_import(
         lines = (sys.stdin.buffer if str(file) == "-" else file.open("rb")).readlines()
     except OSError as error:
         raise NotFound(f"{file}: {error.strerror}") from None
-    output.console().print(f"{_parts().learned.import_(lines)} records were imported")
+    output.console().print(f"{_parts().learned.import_(lines)} outcomes were new")
 
 
 def learned_rebuild() -> None:

@@ -1,0 +1,266 @@
+"""The command line as a person uses it: real processes, their output and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.gitlab import BOT_TOKEN, sandbox
+from tests.support.world import World
+from workers.embedded import free_port
+
+PROGRAM = [sys.executable, "-m", "service.cli"]
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "service" / "sandbox" / "samples"
+
+
+def devops(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with nothing configured but `env`."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        input=stdin, capture_output=True, text=True, cwd=ROOT, timeout=100, env=environment(**env),
+    )  # fmt: skip
+
+
+def environment(**env: str) -> dict[str, str]:
+    base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**base, "OLLAMA_MODEL": "", **env}
+
+
+@contextmanager
+def started(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that stays up; killed in the end if it is still there."""
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment(**env),
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids below `pid`, from /proc."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def test_demo_shows_the_whole_loop_and_leaves_nothing_running(tmp_path: Path) -> None:
+    """Exit 0 in under 60 s, both projects green, the second from what was learned."""
+    began = time.monotonic()
+    with started("demo", TMPDIR=str(tmp_path)) as process:
+        seen: set[int] = set()
+        while process.poll() is None and time.monotonic() - began < 90:
+            seen |= descendants(process.pid)
+            time.sleep(0.5)
+        out, err = process.communicate()
+    assert process.returncode == 0, out[-3000:] + err[-3000:]
+    assert time.monotonic() - began < 60
+    for part in ("SIMULATED", "waiting_for_push", "awaiting_pipeline", "merge request !1",
+                 "stages:", "FROM ", "from learned", "confirmed by event"):  # fmt: skip
+        assert part in out, part
+    assert seen and not [pid for pid in seen if Path(f"/proc/{pid}").exists()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_speaks_json() -> None:
+    """`--json`: the runs on stdout and nothing else there."""
+    done = devops("demo", "--json")
+    first, second = json.loads(done.stdout)
+    assert first["state"] == second["state"] == "succeeded"
+    assert second["reference"]["source"] == "learned"
+
+
+def test_up_by_hand_against_another_process_does_the_same(tmp_path: Path) -> None:
+    """The program knows no difference: a GitLab somewhere, a token, one command."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with sandbox() as instance:
+        env = {
+            "GITLAB_URL": instance.url, "GITLAB_TOKEN": BOT_TOKEN, "DEVOPS_BACKEND_URL": url,
+            "DEVOPS_BACKEND_DATA": str(tmp_path / "data"), "LOG_LEVEL": "warning",
+        }  # fmt: skip
+        with started("up", **env) as process:
+            assert process.stderr is not None
+            lines = [process.stderr.readline() for _ in range(2)]
+            assert "API token" in lines[0] and lines[1].startswith(f"ready: {url}")
+            token = lines[0].rsplit(" ", 1)[1].strip()
+            admin = {"GITLAB_TOKEN": instance.admin_token}
+            hook = devops("hooks", "install", **{**env, **admin})
+            assert hook.returncode == 0 and "created" in hook.stdout, hook.stderr
+            assert devops("hooks", "check", **{**env, **admin}).returncode == 0
+            project = instance.control.create_project("team/by-hand", sample="go-hello").id
+            run = wait_for_run(url, token, project)
+            assert run["state"] == "succeeded" and run["pipeline"]["confirmed_by"] == "event"
+            listed = devops("events", "list", "--json", **env)
+            assert {row["event"]["kind"] for row in json.loads(listed.stdout)} >= {
+                "project_created", "push", "pipeline",
+            }  # fmt: skip
+            learned = json.loads(devops("learned", "list", "--json", **env).stdout)
+            assert learned[0]["language"] == "go" and learned[0]["successes"] >= 1
+            shown = devops("learned", "show", learned[0]["id"], **env)
+            assert json.loads(shown.stdout)["template"] == "go"
+            assert devops("learned", "show", "no-such-record", **env).returncode == 1
+            checks = json.loads(devops("doctor", "--json", **{**env, **admin}).stdout)
+            states = {check["name"]: check["state"] for check in checks}
+            assert states["gitlab"] == states["token"] == states["hooks"] == states["redis"] == "ok"
+            below = descendants(process.pid)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(40) == 0
+            assert len(below) >= 6 and not [p for p in below if Path(f"/proc/{p}").exists()]
+
+
+def wait_for_run(url: str, token: str, project: int) -> dict[str, dict[str, str]]:
+    """The project's newest run once it has ended."""
+    headers = {"Authorization": f"Bearer {token}"}
+    for _ in range(400):
+        answer = httpx.get(
+            f"{url}/api/v1/runs", params={"project": project}, headers=headers, trust_env=False
+        )
+        runs = answer.raise_for_status().json()["runs"]
+        if runs and runs[0]["state"] in ("succeeded", "failed", "error", "skipped"):
+            found: dict[str, dict[str, str]] = runs[0]
+            return found
+        time.sleep(0.1)
+    raise AssertionError("the run did not end")
+
+
+def test_work_alone_stops_gracefully_on_sigterm(running: World) -> None:
+    """Workers on another machine: SIGTERM, no process left, exit 0."""
+    settings = running.stack.settings
+    env = {
+        "REDIS_URL": settings.redis_url or "", "CHROMA_URL": settings.chroma_url or "",
+        "GITLAB_URL": running.gitlab_url, "GITLAB_TOKEN": BOT_TOKEN,
+        "DEVOPS_BACKEND_URL": running.stack.url,
+        "DEVOPS_BACKEND_DATA": str(settings.devops_backend_data),
+    }  # fmt: skip
+    with started("work", "--queue", "record", "--processes", "2", **env) as process:
+        deadline = time.monotonic() + 30
+        while len(descendants(process.pid)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        below = descendants(process.pid)
+        assert len(below) >= 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize(
+    ("sample", "facts"),
+    [
+        ("go-hello", {"language": "go", "package_manager": "go"}),
+        ("python-greeter", {"language": "python", "package_manager": "pip"}),
+        ("node-weather", {"language": "javascript", "package_manager": "npm"}),
+        ("java-bank", {"language": "java", "package_manager": "maven"}),
+    ],
+)
+def test_analyze_a_folder(sample: str, facts: dict[str, str]) -> None:
+    """Every claim with file and line; the same as JSON."""
+    done = devops("analyze", str(SAMPLES / sample), "--json")
+    found = json.loads(done.stdout)
+    assert {name: found[name] for name in facts} == facts
+    assert all(e["file"] and e["claim"] for e in found["evidence"]) and found["evidence"]
+    text = devops("analyze", str(SAMPLES / sample))
+    assert text.returncode == 0 and facts["language"] in text.stdout
+    assert re.search(r"\w+\.\w+:\d+", text.stdout)
+
+
+def test_generate_writes_only_into_the_folder_that_was_named(tmp_path: Path) -> None:
+    """Three files in `--out`, valid by the program's own check; without it they are printed."""
+    done = devops("generate", str(SAMPLES / "go-hello"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {".gitlab-ci.yml", "Dockerfile", ".dockerignore"}
+    checked = devops("validate", str(tmp_path / "out" / ".gitlab-ci.yml"))
+    assert checked.returncode == 0, checked.stdout
+    printed = devops("generate", str(SAMPLES / "go-hello"), "--template-only", "--json")
+    made = {file["path"]: file["content"] for file in json.loads(printed.stdout)["files"]}
+    assert "learn_record" in yaml.safe_load(made[".gitlab-ci.yml"])
+
+
+def test_generate_and_analyze_a_project_of_the_gitlab(running: World) -> None:
+    """By its address; another host is refused without a call."""
+    project = running.born("read", sample="node-notes")
+    path = running.forge.project(project).path
+    env = {"GITLAB_URL": running.gitlab_url, "GITLAB_TOKEN": BOT_TOKEN}
+    here = devops("analyze", f"{running.gitlab_url}/{path}", "--json", **env)
+    there = devops("analyze", str(SAMPLES / "node-notes"), "--json", **env)
+    remote, local = json.loads(here.stdout), json.loads(there.stdout)
+    assert remote == local
+    elsewhere = devops("analyze", "http://gitlab.example.com/a/b", **env)
+    assert elsewhere.returncode == 1 and "GITLAB_URL" in elsewhere.stderr
+
+
+def test_validate_reads_a_file_or_standard_input() -> None:
+    """Findings with line, cause and fix; exit 1; JSON where asked."""
+    broken = "build:\n  stage: nowhere\n  script: [make]\n"
+    done = devops("validate", "-", stdin=broken)
+    assert done.returncode == 1 and re.search(r":2:", done.stdout) and "nowhere" in done.stdout
+    found = json.loads(devops("validate", "-", "--json", stdin=broken).stdout)
+    assert found["errors"][0]["line"] == 2
+    assert devops("validate", "-", stdin="build:\n  script: [make]\n").returncode == 0
+    missing = devops("validate", "no/such/file.yml")
+    assert missing.returncode == 1 and "No such file" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["no-such-command"], 2, "No such command"),
+        (["generate"], 2, "Missing argument"),
+        (["work", "--queue", "other"], 2, "generate, record"),
+        (["up"], 1, "GITLAB_TOKEN"),
+        (["hooks", "install"], 1, "GITLAB_TOKEN"),
+        (["learned", "list"], 1, "REDIS_URL"),
+        (["analyze", "/no/such/folder"], 1, "not a folder"),
+        (["--help"], 0, ""),
+        (["--version"], 0, ""),
+        (["templates", "check"], 0, ""),
+    ],
+)
+def test_exit_codes(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
+    """0 success, 1 failure, 2 bad usage; one line that names the cause, never a traceback."""
+    done = devops(*arguments, DEVOPS_BACKEND_DATA=str(tmp_path))
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_command_has_help() -> None:
+    """Each command and group answers `--help` with exit 0."""
+    commands = devops("--help").stdout.partition("Commands:")[2]
+    names = re.findall(r"^  (\w+)", commands, re.MULTILINE)
+    assert len(names) == 13
+    for command in names:
+        done = devops(command, "--help")
+        assert done.returncode == 0 and "Usage:" in done.stdout, command
+
+
+def test_a_wrong_setting_stops_the_program_with_its_name() -> None:
+    """One line, the variable, what it should be."""
+    done = devops("up", POLL_INTERVAL_S="often")
+    assert done.returncode == 1 and done.stderr.startswith("error: POLL_INTERVAL_S: ")
+    assert done.stderr.count("\n") == 1
