@@ -3,6 +3,10 @@
 Every route has an `Access`; one that names none needs a bearer token (`routes.Endpoint`). The API
 takes only `Authorization`, the dashboard only its cookie, so no page of another site can act with
 what a browser sends by itself.
+
+A token may be given a role in front: `read:<token>` sees everything, `operate:<token>` also starts
+runs and replays, `admin:<token>`, or one without a role, also forgets. What is sent is the token
+without its role.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from enum import Enum
+from enum import Enum, IntEnum
 from urllib.parse import quote
 
 import msgspec
@@ -38,15 +42,25 @@ class Access(Enum):
     LOCAL = "anyone on this machine, else a bearer token"
 
 
+class Role(IntEnum):
+    """What a token may do; each may do what those before it may."""
+
+    READ = 1
+    OPERATE = 2
+    ADMIN = 3
+
+
 class Session(msgspec.Struct, frozen=True):
     """A signed-in browser. `csrf` stands in every form of its pages."""
 
     csrf: str
+    role: Role
 
 
 class _Key(msgspec.Struct, frozen=True):
     digest: bytes
     session_key: bytes
+    role: Role
 
 
 class Keys:
@@ -56,14 +70,15 @@ class Keys:
     """
 
     def __init__(self, tokens: Iterable[SecretStr], *, secure: bool) -> None:
-        self._keys = tuple(_key(token.get_secret_value().encode()) for token in tokens)
+        self._keys = tuple(_key(token.get_secret_value()) for token in tokens)
         self.secure = secure
         # The prefix makes browsers refuse a cookie set by a neighbour domain (RFC 6265bis, 4.1.3).
         self.cookie = "__Host-devops-backend" if secure else "devops-backend"
 
-    def knows(self, token: str) -> bool:
-        """Whether it is an API token. Every key is compared, whichever fits."""
-        return self._find(token) is not None
+    def role(self, token: str) -> Role | None:
+        """What an API token may do; None where it is none. Every key is compared."""
+        key = self._find(token)
+        return key.role if key else None
 
     def new_session(self, token: str) -> str | None:
         """The cookie's value for a session of this token; None where it is not one."""
@@ -73,14 +88,16 @@ class Keys:
         head = f"{int(time.time()) + SESSION_S}.{secrets.token_urlsafe(16)}"
         return f"{head}.{_sign(key, 'session', head)}"
 
-    def session(self, cookie: str) -> Session | None:
+    def session(self, cookie: str, now: float | None = None) -> Session | None:
         """The session of a cookie; None where it is forged or over."""
         head, _, signature = cookie.rpartition(".")
         end = head.partition(".")[0]
-        if not (end.isascii() and end.isdigit() and len(end) < 12 and int(end) > time.time()):
+        if not (end.isascii() and end.isdigit() and len(end) < 12):
+            return None
+        if int(end) <= (time.time() if now is None else now):
             return None
         found = [key for key in self._keys if _equal(_sign(key, "session", head), signature)]
-        return Session(_sign(found[0], "csrf", head)) if found else None
+        return Session(_sign(found[0], "csrf", head), found[0].role) if found else None
 
     def _find(self, token: str) -> _Key | None:
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
@@ -88,9 +105,12 @@ class Keys:
         return found[0] if found else None
 
 
-def _key(token: bytes) -> _Key:
+def _key(setting: str) -> _Key:
+    name, _, rest = setting.partition(":")
+    role = Role.__members__.get(name.upper()) if rest else None
+    token = (rest if role else setting).encode()
     derived = hmac.digest(token, b"devops-backend dashboard sessions", "sha256")
-    return _Key(hashlib.sha256(token).digest(), derived)
+    return _Key(hashlib.sha256(token).digest(), derived, role or Role.ADMIN)
 
 
 def _sign(key: _Key, purpose: str, text: str) -> str:
@@ -111,22 +131,25 @@ def given_bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def bearer(request: Request) -> Response | None:
-    """Pass whoever has an API token. Raises Problem 401, or 429 after too many wrong ones."""
+async def bearer(request: Request, role: Role) -> Response | None:
+    """Pass whoever has an API token of this role. Raises Problem 401, 403, 429 (too many wrong)."""
     token = given_bearer(request)
     if token is None:
         raise unauthorized("a bearer token is needed: Authorization: Bearer <token>")
-    await check_token(request, token)
+    if wait := await lockout.locked(request, "api"):
+        raise Problem(429, "too many wrong tokens; wait", {"Retry-After": str(wait)})
+    has = request.state["keys"].role(token)
+    if has is None:
+        await lockout.failed(request, "api")
+        raise unauthorized("this is not one of DEVOPS_BACKEND_API_TOKENS")
+    _check_role(has, role)
     return None
 
 
-async def check_token(request: Request, token: str) -> None:
-    """Raises Problem 401 where it is not an API token, 429 where this address guesses."""
-    if wait := await lockout.locked(request, "api"):
-        raise Problem(429, "too many wrong tokens; wait", {"Retry-After": str(wait)})
-    if not request.state["keys"].knows(token):
-        await lockout.failed(request, "api")
-        raise unauthorized("this is not one of DEVOPS_BACKEND_API_TOKENS")
+def _check_role(has: Role, needed: Role) -> None:
+    if has < needed:
+        detail = f"this token may {has.name.lower()}; this needs one that may {needed.name.lower()}"
+        raise Problem(403, detail)
 
 
 def unauthorized(detail: str) -> Problem:
@@ -134,8 +157,8 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, detail, {"WWW-Authenticate": 'Bearer realm="devops-backend"'})
 
 
-async def session(request: Request) -> Response | None:
-    """Pass a signed-in browser, send others to the login page. Raises Problem 403 (CSRF)."""
+async def session(request: Request, role: Role) -> Response | None:
+    """Pass a signed-in browser, send others to the login page. Raises Problem 403 (CSRF, role)."""
     keys = request.state["keys"]
     found = keys.session(request.cookies.get(keys.cookie, ""))
     if found is None:
@@ -146,6 +169,7 @@ async def session(request: Request) -> Response | None:
         if not _equal(found.csrf, form.get(CSRF_FIELD, "")):
             raise Problem(403, "the form is out of date or another site's; load the page again")
         request.scope["form"] = form
+    _check_role(found.role, role)
     return None
 
 
@@ -155,16 +179,16 @@ def _to_login(request: Request) -> Response:
     return RedirectResponse(target, 303)
 
 
-async def local_or_bearer(request: Request) -> Response | None:
+async def local_or_bearer(request: Request, role: Role) -> Response | None:
     """Pass callers on this machine, and others with a token."""
-    return None if lockout.is_loopback(request) else await bearer(request)
+    return None if lockout.is_loopback(request) else await bearer(request, role)
 
 
-async def _pass(_: Request) -> Response | None:
+async def _pass(_: Request, __: Role) -> Response | None:
     return None
 
 
-GUARDS: Mapping[Access, Callable[[Request], Awaitable[Response | None]]] = {
+GUARDS: Mapping[Access, Callable[[Request, Role], Awaitable[Response | None]]] = {
     Access.OPEN: _pass,
     Access.HOOK: _pass,
     Access.CALLER: _pass,

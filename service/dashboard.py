@@ -52,8 +52,10 @@ def _refusal(request: Request, status: int, detail: str) -> Response:
 
 def _html(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     session = request.scope.get("dashboard_session")
+    role = session.role if session else auth.Role.READ
     return request.state["pages"].html(
         name, status, csrf=session.csrf if session else "", here=request.scope["path"],
+        may_operate=role >= auth.Role.OPERATE, may_forget=role >= auth.Role.ADMIN,
         gitlab_url=request.state["settings"].gitlab_url,
         backend_url=request.state["settings"].devops_backend_url, **values,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service import dashboard
-from service.auth import Access
+from service.auth import Access, Role
 from service.routes import Answer, Endpoint, EndpointFunction, Operation, Parameter
 
 ID = Parameter("id", "path", "An id")
@@ -46,12 +46,12 @@ def routes() -> list[Endpoint]:
             tag="Dashboard", parameters=(Parameter("name", "query", "Id or path"),),
             answers={303: BACK}, errors=(404, 422),
         )),
-        _form("/logout", dashboard.logout, "End the session"),
+        _form("/logout", dashboard.logout, "End the session", role=Role.READ),
         _form("/projects/{id:path}/retrigger", dashboard.retrigger, "Run again", 404, 422),
-        _form("/learned/{id}/forget", dashboard.forget, "Forget a learned pipeline", 404),
+        _form("/learned/{id}/forget", dashboard.forget, "Forget", 404, role=Role.ADMIN),
         _form("/deliveries/{id}/replay", dashboard.replay, "Carry a delivery out again", 404),
         Endpoint("POST", "/chat", dashboard.ask, Operation(
-            summary="Ask, from the page", access=Access.SESSION, tag="Dashboard",
+            summary="Ask, from the page", role=Role.READ, access=Access.SESSION, tag="Dashboard",
             body=dict[str, Any], body_media=FORM,
             answers={200: Answer("Server-sent events", str, "text/event-stream")},
             errors=(404, 415, 422, 503),
@@ -80,8 +80,11 @@ def _page(
     ))  # fmt: skip
 
 
-def _form(path: str, endpoint: EndpointFunction, summary: str, *errors: int) -> Endpoint:
+def _form(
+    path: str, endpoint: EndpointFunction, summary: str, *errors: int, role: Role = Role.OPERATE
+) -> Endpoint:
     return Endpoint("POST", path, endpoint, Operation(
         summary=summary, access=Access.SESSION, tag="Dashboard", parameters=_ids(path),
-        body=dict[str, Any], body_media=FORM, answers={303: BACK}, errors=(415, *errors),
+        role=role, body=dict[str, Any], body_media=FORM, answers={303: BACK},
+        errors=(415, *errors),
     ))  # fmt: skip

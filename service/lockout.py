@@ -74,9 +74,10 @@ def is_loopback(request: Request) -> bool:
     """Whether the caller is on this machine, and no proxy spoke for somebody else."""
     if request.headers.get("x-forwarded-for") or request.headers.get("forwarded"):
         return False
-    host = address(request)
+    if request.client is None:  # a unix socket
+        return True
     try:
-        return host == "local" or ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
 

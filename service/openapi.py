@@ -39,7 +39,8 @@ SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {
 }
 SCHEMES: Mapping[str, dict[str, str]] = {
     "bearer": {
-        "type": "http", "scheme": "bearer", "description": "One of DEVOPS_BACKEND_API_TOKENS.",
+        "type": "http", "scheme": "bearer",
+        "description": "One of DEVOPS_BACKEND_API_TOKENS, without the role before it.",
     },
     "hookSecret": {
         "type": "apiKey", "in": "header", "name": "X-Gitlab-Token",
@@ -109,18 +110,24 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
             **{str(s): _error(s, operation.access) for s in errors_of(operation)},
         },
     }
-    if operation.description:
-        described["description"] = operation.description
+    if text := _description(route):
+        described["description"] = text
     if operation.body is not None:
         content = {operation.body_media: {"schema": schemas[operation.body]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 
 
+def _description(route: Endpoint) -> str:
+    asked = route.operation.access in (Access.BEARER, Access.CALLER, Access.SESSION)
+    role = f"Needs a token that may {route.role.name.lower()}." if asked else ""
+    return f"{route.operation.description} {role}".strip()
+
+
 def errors_of(operation: Operation) -> list[int]:
     """The declared error statuses, and those that its access brings."""
     brought: dict[Access, tuple[int, ...]] = {
-        Access.BEARER: (401, 429, 503),
+        Access.BEARER: (401, 403, 429, 503),
         Access.CALLER: (401, 429, 503),
         Access.HOOK: (401, 429, 503),
         Access.LOCAL: (401, 429),

@@ -69,7 +69,7 @@ class Validate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def workflow(request: Request) -> Response:
     """Make a run for the project at `repo_url`."""
     if auth.given_bearer(request) is not None:
-        await auth.bearer(request)
+        await auth.bearer(request, auth.Role.OPERATE)
         asked = await read_json(request, Workflow)
         found = await _found_by_us(request, asked)
     else:

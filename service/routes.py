@@ -12,9 +12,10 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.auth import GUARDS, Access
+from service.auth import GUARDS, Access, Role
 from service.state import Request
 
+ROLES = {"GET": Role.READ, "POST": Role.OPERATE, "DELETE": Role.ADMIN}
 PAGES_TAG = "Dashboard"
 EndpointFunction = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +45,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     answers: Mapping[int, Answer]
     access: Access = Access.BEARER
+    role: Role | None = None
+    """None: what the method says, see `ROLES`."""
     tag: str = "API"
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
@@ -58,19 +61,21 @@ class Endpoint(Route):
     def __init__(
         self, method: str, path: str, endpoint: EndpointFunction, operation: Operation
     ) -> None:
-        super().__init__(path, guarded(endpoint, operation.access), methods=[method])
+        role = operation.role or ROLES[method]
+        super().__init__(path, guarded(endpoint, operation.access, role), methods=[method])
         page = operation.access is Access.SESSION or operation.tag == PAGES_TAG
         self.name = f"page_{endpoint.__name__}" if page else endpoint.__name__
         self.method = method
         self.operation = operation
+        self.role = role
 
 
-def guarded(endpoint: EndpointFunction, access: Access) -> EndpointFunction:
+def guarded(endpoint: EndpointFunction, access: Access, role: Role) -> EndpointFunction:
     """The endpoint behind the guard of its access."""
     guard = GUARDS[access]
 
     async def run(request: Request) -> Response:
-        refusal = await guard(request)
+        refusal = await guard(request, role)
         return await endpoint(request) if refusal is None else refusal
 
     return run

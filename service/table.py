@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service import chat, health, metrics, openapi, pipelines, projects, runs, webhooks
-from service.auth import Access
+from service.auth import Access, Role
 from service.routes import Answer, Endpoint, Operation, Parameter
 from workers.runs import Run, State
 
@@ -136,7 +136,8 @@ def _records() -> list[Endpoint]:
             answers={202: Answer("It will be", runs.Replayed)}, errors=(404,),
         )),
         Endpoint("POST", "/api/v1/chat", chat.chat, Operation(
-            summary="Ask about runs and learned pipelines", tag="Chat", body=chat.Chat,
+            summary="Ask about runs and learned pipelines", tag="Chat", role=Role.READ,
+            body=chat.Chat,
             description="Server-sent events `text` and `end`; one JSON with Accept: "
             "application/json.",
             answers={200: Answer("The answer", chat.Reply)},

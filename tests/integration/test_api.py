@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import redis
+from pydantic import SecretStr
 
 from service.auth import Access
 from service.routes import Endpoint
@@ -132,6 +133,27 @@ def test_metrics_need_a_token_from_elsewhere(service: Running) -> None:
     through = {"X-Forwarded-For": "203.0.113.9"}
     assert service.http.get("/metrics", headers=through).status_code == 401
     assert service.api("GET", "/metrics", headers=through).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("read", {"GET"}), ("operate", {"GET", "POST"}), ("admin", {"GET", "POST", "DELETE"})],
+)
+def test_roles_limit_what_a_token_may(
+    redis_server: EmbeddedRedis, redis_client: redis.Redis, name: str, allowed: set[str]
+) -> None:
+    """A token that reads sees everything; acting and forgetting need more, and 403 says so."""
+    tokens = (SecretStr(f"{name}:a-token-with-a-role"), SecretStr(API_TOKEN))
+    RunStore(redis_client).create(new_run(SHOP, "push"))
+    with running_service(redis_server.url, devops_backend_api_tokens=tokens) as service:
+        headers = {"Authorization": "Bearer a-token-with-a-role"}
+        for method, path, status in (
+            ("GET", "/api/v1/runs", 200), ("POST", "/api/v1/projects/42/retrigger", 409),
+            ("POST", "/api/v1/deliveries/1-1/replay", 404), ("DELETE", "/api/v1/learned/x", 404),
+            ("POST", "/api/v1/pipeline/workflow", 422),
+        ):  # fmt: skip
+            answer = service.http.request(method, path, headers=headers, json={})
+            assert answer.status_code == (status if method in allowed else 403), (method, path)
 
 
 # -- workflow

@@ -1,0 +1,115 @@
+"""Keys, roles and sessions, without a server."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+from starlette.requests import Request as AnyRequest
+
+from service import lockout
+from service.auth import Keys, Role, Session
+from service.routes import ROLES
+
+TOKENS = ("read:a-token-that-reads", "operate:a-token-that-works", "a-token-that-may-all")
+
+
+def keys(*tokens: str) -> Keys:
+    return Keys([SecretStr(token) for token in tokens], secure=False)
+
+
+@pytest.mark.parametrize(
+    ("token", "role"),
+    [
+        ("a-token-that-reads", Role.READ), ("a-token-that-works", Role.OPERATE),
+        ("a-token-that-may-all", Role.ADMIN), ("read:a-token-that-reads", None), ("", None),
+        ("a-token-that-reads ", None), ("A-TOKEN-THAT-READS", None), ("\udcff", None),
+        ("admin:a-token-that-reads", None), ("a-token-that-work", None), ("\u00e9" * 40, None),
+    ],
+)  # fmt: skip
+def test_a_token_has_the_role_before_it(token: str, role: Role | None) -> None:
+    """Without one it may all; the role is no part of what is sent."""
+    assert keys(*TOKENS).role(token) is role
+
+
+def test_a_colon_alone_is_no_role() -> None:
+    """Only the three names are roles; every other token is taken as it is."""
+    odd = keys("root:a-token-with-a-colon", "read:", ":::::::::::::::::")
+    assert odd.role("root:a-token-with-a-colon") is Role.ADMIN
+    assert odd.role("a-token-with-a-colon") is None
+    assert odd.role("") is None
+    assert odd.role(":::::::::::::::::") is Role.ADMIN
+
+
+def test_what_needs_which_role() -> None:
+    """Looking reads, acting operates, forgetting is for administrators."""
+    assert ROLES == {"GET": Role.READ, "POST": Role.OPERATE, "DELETE": Role.ADMIN}
+    assert Role.READ < Role.OPERATE < Role.ADMIN
+
+
+def test_nothing_of_a_token_is_kept() -> None:
+    """Digests only, here and in a session's cookie."""
+    kept = keys(*TOKENS)
+    cookie = kept.new_session("a-token-that-works")
+    assert cookie is not None
+    for text in (repr(kept.__dict__), cookie):
+        assert "a-token" not in text
+
+
+def test_a_session_has_its_tokens_role_and_ends_with_it() -> None:
+    """Taking the token out of the settings ends its sessions, and no other's."""
+    cookie = keys(*TOKENS).new_session("a-token-that-works")
+    assert cookie is not None
+    again = keys(*TOKENS).session(cookie)
+    assert again is not None and again.role is Role.OPERATE
+    assert keys(*TOKENS[:1]).session(cookie) is None
+    assert keys("operate:another-token-that-works").session(cookie) is None
+    assert keys(*TOKENS).new_session("no-token-at-all") is None
+
+
+def test_sessions_differ_and_so_do_their_form_tokens() -> None:
+    """Two sessions of one token are two."""
+    made = keys(*TOKENS)
+    cookies = [made.new_session("a-token-that-reads") or "" for _ in range(2)]
+    sessions = [made.session(cookie) for cookie in cookies]
+    assert cookies[0] != cookies[1]
+    assert all(isinstance(session, Session) for session in sessions)
+    assert len({session.csrf for session in sessions if session}) == 2
+
+
+def test_a_session_is_over_after_its_time() -> None:
+    """Twelve hours, by the signed end in the cookie."""
+    made = keys(*TOKENS)
+    cookie = made.new_session("a-token-that-reads") or ""
+    end = int(cookie.partition(".")[0])
+    assert made.session(cookie, end - 1) is not None
+    assert made.session(cookie, end + 1) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"), ("not an address", "not an address"),
+        ("::1", "::"),
+    ],
+)  # fmt: skip
+def test_guessing_is_counted_by_subscriber(host: str, counted: str) -> None:
+    """An IPv6 subscriber has a /64 of addresses to guess from."""
+    scope = {"type": "http", "client": (host, 1), "headers": []}
+    assert lockout.address(AnyRequest(scope)) == counted
+
+
+@pytest.mark.parametrize(
+    ("host", "header", "here"),
+    [
+        ("127.0.0.1", "", True), ("127.9.9.9", "", True), ("::1", "", True),
+        ("10.0.0.1", "", False),
+        ("127.0.0.1", "x-forwarded-for", False), ("127.0.0.1", "forwarded", False),
+        ("evil", "", False), ("0.0.0.0", "", False),
+    ],
+)  # fmt: skip
+def test_who_is_on_this_machine(host: str, header: str, here: bool) -> None:
+    """Loopback, unless a proxy speaks for somebody else."""
+    headers = [(header.encode(), b"127.0.0.1")] if header else []
+    scope = {"type": "http", "client": (host, 1), "headers": headers}
+    assert lockout.is_loopback(AnyRequest(scope)) is here
