@@ -56,8 +56,8 @@ class Outcome(msgspec.Struct):
     """How the project's next pipelines end.
 
     `kind`: `success`, `fail` (at `job`), `flaky` (fails at `job`, then a retry succeeds), `hang`
-    (pending for want of a runner), `cancel`, `manual` (blocked by `job`). `job` None: the first
-    job of stage `test`, else the first job.
+    (pending for want of a runner), `cancel`, `manual` (blocked by `job`). `job` names a job, or a
+    stage for its first job; None: the first job of stage `test`, else the first of all.
     """
 
     kind: str = "success"

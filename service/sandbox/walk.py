@@ -18,12 +18,14 @@ SIMULATED = "simulated by the sandbox: this command was not run"
 
 
 def target_job(pipeline: Pipeline, name: str | None) -> Job | None:
-    """The job an outcome is about: by name, else the first of stage test, else the first."""
+    """The job an outcome is about: by its name, else the first of the stage of that name.
+
+    Without a name: the first of stage test, else the first of all.
+    """
     jobs = pipeline.latest_jobs()
-    if name is not None:
-        return next((job for job in jobs if job.name == name), None)
-    tests = [job for job in jobs if job.stage == "test"]
-    return next(iter([*tests, *jobs]), None)
+    named = [job for job in jobs if job.name == name]
+    staged = [job for job in jobs if job.stage == (name or "test")]
+    return next(iter([*named, *staged, *(jobs if name is None else ())]), None)
 
 
 def advance(pipeline: Pipeline) -> list[Job]:

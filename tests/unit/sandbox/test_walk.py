@@ -6,7 +6,16 @@ import pytest
 
 from service.sandbox.repository import Blob
 from service.sandbox.state import Job, Pipeline, User
-from service.sandbox.walk import FINAL, advance, count_tests, end_jobs, start_jobs, trace, verdict
+from service.sandbox.walk import (
+    FINAL,
+    advance,
+    count_tests,
+    end_jobs,
+    start_jobs,
+    target_job,
+    trace,
+    verdict,
+)
 
 ADA = User(1, "ada", "Ada", "ada@example.com")
 
@@ -83,6 +92,14 @@ def test_manual_jobs(allowed: bool, after: str, end: str) -> None:
     made = pipeline(job("a", "one", when="manual", allow_failure=allowed), job("b", "two"))
     assert walked(made) == {"a": "manual", "b": after}
     assert verdict(made, cancel=False) == end
+
+
+def test_an_outcome_finds_its_job() -> None:
+    """By name, by stage, by default in stage test; a name that nothing has means nothing."""
+    made = pipeline(job("build", "one"), job("unit", "test"), job("test", "late"))
+    found = [target_job(made, name) for name in ("test", "late", None, "unit", "gone")]
+    assert [one and one.name for one in found] == ["test", "test", "unit", "unit", None]
+    assert target_job(pipeline(job("only", "one")), None) is not None
 
 
 def test_cancelling_leaves_nothing_open() -> None:
