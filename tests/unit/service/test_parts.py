@@ -64,7 +64,8 @@ def test_a_drawing_has_nine_columns_and_every_job() -> None:
     """Stages in the contract's order, jobs below each other, needs as lines between them."""
     jobs = (
         GraphJob("compile", "compile"), GraphJob("unit", "test", ("compile",)),
-        GraphJob("lint", "test", ("compile", "not-there")), GraphJob("learn_record", "learn", ("unit",)),
+        GraphJob("lint", "test", ("compile", "not-there")),
+        GraphJob("learn_record", "learn", ("unit",)),
     )  # fmt: skip
     drawing = draw(jobs)
     assert drawing is not None
@@ -146,7 +147,8 @@ def test_links_are_http(url: str | None, shown: str) -> None:
 @pytest.mark.parametrize(
     ("text", "id"),
     [("1-0", "1-0"), ("1795603613954-12", "1795603613954-12"), (None, "0"), ("", "0"), ("$", "0"),
-     ("+", "0"), ("1", "0"), ("1-0 ", "0"), ("1-0\n", "0"), ("\u0661-\u0660", "0"), ("9" * 40, "0")],
+     ("+", "0"), ("1", "0"), ("1-0 ", "0"), ("1-0\n", "0"), ("\u0661-\u0660", "0"),
+     ("9" * 40, "0")],
 )  # fmt: skip
 def test_where_a_stream_goes_on(text: str | None, id: str) -> None:
     """Only what Redis wrote as an id; else from the beginning."""
