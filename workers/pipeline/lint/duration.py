@@ -54,6 +54,6 @@ def seconds(text: str) -> float | None:
         elif word in _SECONDS:
             total += (1.0 if number is None and not total else number or 0.0) * _SECONDS[word]
             number = None
-        elif word not in _JOINERS:
+        elif word and word not in _JOINERS:
             return None
     return total + (number or 0) or None

@@ -28,7 +28,7 @@ _PATTERNS: Final = {
     r"(?:\S/\S|\$\S+)": "must be the path of a project, like group/project",
     "^[^/]*[^./][^/]*$": "must not contain `/` or be only dots",
     "^/.+/[ismU]*$": "must be a regular expression between slashes, like /\\d+%/",
-    r"^(?:pull-push|pull|push)$|\$": "must be pull-push, pull, push or a variable",
+    r"pull-push|pull|push|\$\w{1,255}": "must be pull-push, pull, push or a variable",
 }
 
 

@@ -1,7 +1,7 @@
 """Conditions of `rules:if` and `only:variables`, read exactly as GitLab reads them.
 
 Lexemes and the way operators are put into order follow lib/gitlab/ci/pipeline/expression: a list
-of at most 100 tokens, turned into reverse Polish notation. What is odd but accepted there (an
+of at most 99 tokens, turned into reverse Polish notation. What is odd but accepted there (an
 operator after its two values) is accepted here.
 """
 
@@ -12,7 +12,8 @@ from typing import Final
 
 from workers.pipeline.lint import regex
 
-MAX_TOKENS: Final = 100
+# `Lexer::MAX_TOKENS` is 100, and the hundredth is already too many.
+MAX_TOKENS: Final = 99
 _TOKENS: Final = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (

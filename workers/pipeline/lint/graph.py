@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from workers.pipeline.lint.circles import rings
 from workers.pipeline.lint.findings import listed, quoted
 from workers.pipeline.lint.pipeline import POST, PRE, Job, Need, Pipeline, combinations
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 MAX_NEEDS: Final = 50
 MAX_CROSS_NEEDS: Final = 5
+MAX_NAME: Final = 255
 
 
 def check(pipeline: Pipeline) -> None:
@@ -73,6 +75,15 @@ class _Graph:
             seen.add(need.name)
             self._target(job, need.name, "need", need.line, need.optional)
             self._matrix(job, need)
+            self._length(job, need)
+
+    def _length(self, job: Job, need: Need) -> None:
+        """The names of a needed job's copies may be too long, though its own is not."""
+        other = self.jobs.get(need.name or "")
+        longest = max((len(copy) for copy in other.copies()), default=0) if other else 0
+        if other and len(other.name) + longest > MAX_NAME:
+            message = f"copies of {quoted(need.name, 40)} get names of over {MAX_NAME} characters"
+            self.sink.error("long-name", message, need.line, "shorten the name or the matrix")
 
     def _duplicate(self, job: Job, need: Need) -> None:
         message = f"{quoted(job.name)} needs {quoted(need.name)} twice"
@@ -81,6 +92,9 @@ class _Graph:
     def _kinds(self, job: Job, needs: list[Need]) -> None:
         crossing = [need for need in needs if need.kind == "cross"]
         mirrored = [need for need in needs if need.kind == "bridge"]
+        if len(mirrored) > 1:
+            message = f"{quoted(job.name)} mirrors {len(mirrored)} pipelines; only one is allowed"
+            self.sink.error("bad-needs", message, mirrored[1].line, "keep one `pipeline`")
         line = job.line_of("needs")
         if len(crossing) > MAX_CROSS_NEEDS:
             message = f"{quoted(job.name)} needs {len(crossing)} jobs of other pipelines"
@@ -192,30 +206,6 @@ class _Graph:
                 self.jobs[first].line_of("needs"),
                 "remove one need of the circle",
             )
-
-
-def rings(edges: dict[str, list[str]]) -> list[list[str]]:
-    """One circle for every way back that a depth-first walk finds, in linear time."""
-    found: list[list[str]] = []
-    state: dict[str, int] = {}
-    for root in edges:
-        if root in state:
-            continue
-        path: list[str] = [root]
-        state[root] = 1
-        todo = [iter(edges[root])]
-        while todo:
-            following = next(todo[-1], None)
-            if following is None:
-                state[path.pop()] = 2
-                todo.pop()
-            elif state.get(following) == 1:
-                found.append(path[path.index(following) :])
-            elif following not in state and following in edges:
-                state[following] = 1
-                path.append(following)
-                todo.append(iter(edges[following]))
-    return found
 
 
 def _stop_fault(job: Job, name: Any) -> tuple[str, str] | None:

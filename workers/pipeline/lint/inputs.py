@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from workers.pipeline.lint import regex
 from workers.pipeline.lint.findings import Sink, listed, quoted
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
@@ -23,6 +24,7 @@ class Inputs:
         self._sink = sink
         self._done: dict[int, Any] = {}
         for name, rules in self._declared.items():
+            self._check(name, rules)
             if not isinstance(rules, Map) or not ({"default", "rules"} & set(rules)):
                 sink.warning(
                     "required-input",
@@ -30,6 +32,20 @@ class Inputs:
                     self._declared.line_of(name),
                     "add a `default:`",
                 )
+
+    def _check(self, name: str, rules: Any) -> None:
+        """A default must be one of the options; a pattern must be RE2's."""
+        if not isinstance(rules, Map):
+            return
+        options, value = rules.get("options"), rules.get("default")
+        if isinstance(options, Seq) and value is not None and value not in options:
+            message = f"the default of the input {quoted(name)} is none of its `options`"
+            self._sink.error("bad-input", message, rules.line_of("default"), "use an option")
+        pattern = rules.get("regex")
+        problem = regex.fault(pattern) if isinstance(pattern, str) else None
+        if problem:
+            message = f"the `regex` of the input {quoted(name)} {problem}"
+            self._sink.error("bad-regex", message, rules.line_of("regex"), "write it for RE2")
 
     def fill(self, value: Any, line: int) -> Any:
         """The value with its inputs filled in; containers are copied only where they change."""

@@ -12,10 +12,11 @@ from workers.pipeline.lint import values
 from workers.pipeline.lint.findings import Sink, listed, quoted
 from workers.pipeline.lint.pipeline import Job, Pipeline
 from workers.pipeline.lint.schema import SCRIPTS
-from workers.pipeline.lint.tree import Map, Seq
+from workers.pipeline.lint.tree import Map, Seq, levels
 
 MAX_NAME: Final = 255
 MAX_SCRIPT_LEVELS: Final = 10
+TAGS_LIMIT: Final = 50
 # Keywords of a job with commands that GitLab does not know in a trigger job.
 _NOT_IN_TRIGGERS: Final = (
     *("image", "services", "before_script", "after_script", "tags", "cache", "artifacts"),
@@ -37,6 +38,8 @@ def check(pipeline: Pipeline) -> None:
         _exclusions(job, pipeline.sink)
         _delay(job, pipeline.sink)
         values.durations(job.name, job.keys, pipeline.sink)
+        _limits(job, pipeline.sink)
+        values.environment(job, pipeline.sink)
         values.coverage(job, pipeline.sink)
         values.artifacts(job.name, job.keys, pipeline.sink)
         values.cache_keys(job.name, job.keys.get("cache"), pipeline.sink)
@@ -72,21 +75,31 @@ def _work(job: Job, pipeline: Pipeline) -> None:
     if len(work) > 1:
         message = f"{quoted(job.name)} has both {listed(work)}"
         sink.error("conflicting-work", message, job.line_of(work[1]), "keep one of them")
-    elif work and keys[work[0]] is None:
+    elif work and _is_blank(keys[work[0]]):
         message = f"{quoted(job.name)} has an empty {quoted(work[0])}"
         sink.error("empty-script", message, job.line_of(work[0]), "write at least one command")
     if not work:
         _no_work(job, pipeline)
     if job.is_trigger:
-        strange = [key for key in _NOT_IN_TRIGGERS if job.has(key)]
-        if strange:
-            message = f"{quoted(job.name)} triggers a pipeline and cannot have {listed(strange)}"
-            sink.error(
-                "bad-trigger", message, job.line_of(strange[0]), "remove what only runs here"
-            )
-        if keys.get("when") == "delayed":
-            message = f"{quoted(job.name)} triggers a pipeline and cannot be delayed"
-            sink.error("bad-trigger", message, job.line_of("when"), "use another `when`")
+        _trigger(job, sink)
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(value) and not value.strip())
+
+
+def _trigger(job: Job, sink: Sink) -> None:
+    trigger = job.keys["trigger"]
+    strange = [key for key in _NOT_IN_TRIGGERS if job.has(key)]
+    if strange:
+        message = f"{quoted(job.name)} triggers a pipeline and cannot have {listed(strange)}"
+        sink.error("bad-trigger", message, job.line_of(strange[0]), "remove them")
+    if job.keys.get("when") == "delayed":
+        message = f"{quoted(job.name)} triggers a pipeline and cannot be delayed"
+        sink.error("bad-trigger", message, job.line_of("when"), "use another `when`")
+    if isinstance(trigger, Map) and not {"project", "include"} & set(trigger):
+        message = f"the `trigger` of {quoted(job.name)} names neither `project` nor `include`"
+        sink.error("bad-trigger", message, job.line_of("trigger"), "add one of them")
 
 
 def _no_work(job: Job, pipeline: Pipeline) -> None:
@@ -107,21 +120,12 @@ def scripts(owner: str, keys: Map, sink: Sink) -> None:
     """Check the commands of a job, or of `default`."""
     for key in SCRIPTS & set(keys):
         value, line = keys[key], keys.line_of(key)
-        if _levels(value) > MAX_SCRIPT_LEVELS:
+        if levels(value) > MAX_SCRIPT_LEVELS:
             message = f"`{key}` of {quoted(owner)} is nested deeper than {MAX_SCRIPT_LEVELS} lists"
             sink.error("deep-script", message, line, "nest fewer lists or references")
         if key == "script" and isinstance(value, Seq) and value and _blank(value):
             message = f"the `script` of {quoted(owner)} has no command"
             sink.error("empty-script", message, line, "write at least one command")
-
-
-def _levels(value: Any, most: int = MAX_SCRIPT_LEVELS + 2) -> int:
-    """How deep lists are nested: 0 for text, 1 for a list of texts; counting ends at `most`."""
-    level, layer = 0, [value]
-    while layer and level < most:
-        layer = [item for node in layer if isinstance(node, Seq) for item in node]
-        level += 1 if layer else 0
-    return level
 
 
 def _blank(value: Seq) -> bool:
@@ -132,6 +136,22 @@ def _blank(value: Seq) -> bool:
             return False
         todo.extend(item)
     return True
+
+
+def _limits(job: Job, sink: Sink) -> None:
+    tags = job.keys.get("tags")
+    if isinstance(tags, Seq) and len(tags) >= TAGS_LIMIT:
+        message = f"{quoted(job.name)} has {len(tags)} tags; GitLab allows fewer than {TAGS_LIMIT}"
+        sink.error("too-many-tags", message, job.line_of("tags"), "use fewer tags")
+    if job.has("publish") and not _is_pages(job):
+        message = f"{quoted(job.name)} has `publish` but is no Pages job"
+        sink.error("not-pages", message, job.line_of("publish"), "add `pages: true`")
+
+
+def _is_pages(job: Job) -> bool:
+    return bool(job.keys.get("pages")) or (
+        job.name == "pages" and job.keys.get("pages") is not False
+    )
 
 
 def _exclusions(job: Job, sink: Sink) -> None:
@@ -146,6 +166,9 @@ def _exclusions(job: Job, sink: Sink) -> None:
 
 
 def _delay(job: Job, sink: Sink) -> None:
+    if job.keys.get("when") == "never":
+        message = f"{quoted(job.name)} is `when: never`, which only rules can be"
+        sink.error("bad-when", message, job.line_of("when"), "remove the job, or use `rules:`")
     delayed = job.keys.get("when") == "delayed"
     if delayed and not job.has("start_in") and not job.has("rules"):
         message = f"{quoted(job.name)} is delayed but has no `start_in`"

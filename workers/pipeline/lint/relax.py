@@ -1,7 +1,7 @@
-"""GitLab's schema made to judge as GitLab's own linter does, and usable without look-ups.
+"""GitLab's schema made as lenient as GitLab's own linter, and usable without look-ups.
 
-The schema was made for an editor. Nearly every change here takes back a refusal that the linter
-does not share, and names where that can be read; everything else stays as GitLab wrote it.
+The schema was made for an editor. Every change here takes back a refusal that the linter does not
+share, and names where that can be read; everything else stays as GitLab wrote it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def _globals(schema: Schema, definitions: Schema) -> None:
         complex_form = definitions[name]["patternProperties"][".*"]["oneOf"][1]["properties"]
         for key in {"value", "description"} & set(complex_form):
             complex_form[key]["type"] = ["string", "number", "boolean"]
+        # A variable without a value is an empty one (lib/gitlab/config/entry/composable_hash.rb).
+        definitions[name]["patternProperties"][".*"]["oneOf"][0]["type"].append("null")
     # A file name may come from a variable, which no pattern can see through.
     _allow_variables(definitions["include_item"])
 
@@ -54,15 +56,17 @@ def _jobs(schema: Schema, definitions: Schema, job: Schema) -> None:
     defaults = schema["properties"]["default"]["properties"]
     names.extend(n for n in defaults if n not in names and n != "!reference")
     _allow_variables(job["trigger"])
-    # A variable, or exactly one of three words (lib/gitlab/ci/config/entry/cache.rb).
-    policy = definitions["cache_item"]["properties"]["policy"]
-    policy["pattern"] = r"^(?:pull-push|pull|push)$|\$"
     # URLs of an environment are expanded at run time.
     job["environment"]["oneOf"][1]["properties"]["url"].pop("pattern", None)
+    # An empty list of paths is a list of strings (lib/gitlab/ci/config/entry/artifacts.rb).
+    for name in ("paths", "exclude"):
+        definitions["artifacts"]["properties"][name].pop("minItems", None)
     # Reports that GitLab still takes (lib/gitlab/ci/config/entry/reports.rb).
     reports = definitions["artifacts"]["properties"]["reports"]["properties"]
     for name in ("cluster_image_scanning", "requirements_v2"):
         reports.setdefault(name, {"$ref": "#/definitions/string_file_list"})
+    # A single path (lib/gitlab/ci/config/entry/rules/rule/exists.rb, `SimpleExists`).
+    definitions["exists"]["anyOf"].append({"type": "string"})
     # Dates are checked where their meaning is (lib/gitlab/ci/config/entry/release.rb).
     release = job["release"]["properties"]
     release["released_at"].pop("pattern", None)

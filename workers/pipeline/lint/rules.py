@@ -13,10 +13,11 @@ from workers.pipeline.lint import expression, regex
 from workers.pipeline.lint.duration import WEEK
 from workers.pipeline.lint.findings import Sink, quoted
 from workers.pipeline.lint.pipeline import Job, Pipeline, rules_of
-from workers.pipeline.lint.tree import Map, Opaque, Seq
+from workers.pipeline.lint.tree import Map, Opaque, Seq, levels
 from workers.pipeline.lint.values import one_duration
 
 MAX_RULE_LEVELS: Final = 10
+MAX_PATHS: Final = 50
 
 
 def check(pipeline: Pipeline) -> None:
@@ -41,6 +42,9 @@ def _rules(owner: str, keys: Map, sink: Sink) -> None:
     if isinstance(value, Seq) and not value:
         message = f"the `rules` of {quoted(owner)} are empty"
         sink.error("empty-rules", message, keys.line_of("rules"), "add a rule, or remove `rules`")
+    if levels(value) > MAX_RULE_LEVELS:
+        message = f"the `rules` of {quoted(owner)} are nested deeper than {MAX_RULE_LEVELS} lists"
+        sink.error("deep-rules", message, keys.line_of("rules"), "nest fewer references")
     for rule, line in rules_of(value):
         if not rule:
             message = f"a rule of {quoted(owner)} is empty"
@@ -63,6 +67,10 @@ def _condition(owner: str, rule: Map, sink: Sink) -> None:
     for key in ("changes", "exists"):
         inner: Any = rule.get(key)
         pattern = inner.get("regexp") if isinstance(inner, Map) else None
+        paths = inner.get("paths") if isinstance(inner, Map) else inner
+        if isinstance(paths, Seq) and len(paths) > MAX_PATHS:
+            message = f"`{key}` of {quoted(owner)} lists {len(paths)} paths"
+            sink.error("too-many-paths", message, rule.line_of(key), f"at most {MAX_PATHS}")
         problem = regex.fault(pattern) if isinstance(pattern, str) else None
         if problem:
             message = f"the pattern of `{key}:regexp` of {quoted(owner)} {problem}"

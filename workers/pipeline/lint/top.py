@@ -9,6 +9,7 @@ from workers.pipeline.lint.findings import Sink, quoted
 from workers.pipeline.lint.pipeline import GLOBAL, Pipeline
 from workers.pipeline.lint.tree import Map, Opaque, Seq, flattened
 
+MAX_INCLUDES: Final = 150
 _DEPRECATED: Final = ("image", "services", "cache", "before_script", "after_script")
 
 
@@ -17,6 +18,7 @@ def check(pipeline: Pipeline) -> None:
     body, sink = pipeline.body, pipeline.sink
     _visible(pipeline)
     _entries(pipeline)
+    _includes(body.get("include"), sink)
     _stages(body, sink)
     default = body.get("default")
     if isinstance(default, Map):
@@ -48,7 +50,7 @@ def _entries(pipeline: Pipeline) -> None:
     for name, value in body.items():
         line = body.line_of(name)
         if name.startswith("."):
-            if not value and not isinstance(value, Opaque) and value != 0:
+            if _is_blank(value):
                 message = f"the template {quoted(name)} is empty"
                 sink.error("empty-template", message, line, "give it a keyword, or remove it")
         elif name not in GLOBAL and not isinstance(value, (Map, Opaque)):
@@ -56,6 +58,20 @@ def _entries(pipeline: Pipeline) -> None:
             message = f"{quoted(name)} is taken for a job, but is {what}"
             fix = sink.suggest(name, GLOBAL, "write its keywords below it, indented")
             sink.error("not-a-job", message, line, fix)
+
+
+def _is_blank(value: Any) -> bool:
+    if value is None or value is False:
+        return True
+    if isinstance(value, str):
+        return not isinstance(value, Opaque) and not value.strip()
+    return isinstance(value, (Map, Seq)) and not value
+
+
+def _includes(include: Any, sink: Sink) -> None:
+    if isinstance(include, Seq) and len(include) > MAX_INCLUDES:
+        message = f"{len(include)} files are included; GitLab allows {MAX_INCLUDES}"
+        sink.error("too-many-includes", message, include.line, "include fewer files")
 
 
 def _stages(body: Map, sink: Sink) -> None:

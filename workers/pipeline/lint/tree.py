@@ -116,3 +116,12 @@ def expanded_size(value: Any) -> int:
         return sizes[id(node)]
 
     return size(value)
+
+
+def levels(value: Any, most: int = 12) -> int:
+    """How deep lists are nested: 0 for text, 1 for a list of texts; counting ends at `most`."""
+    level, layer = 0, [value]
+    while layer and level < most:
+        layer = [item for node in layer if isinstance(node, Seq) for item in node]
+        level += 1 if layer else 0
+    return level

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from workers.pipeline.lint import duration, regex
-from workers.pipeline.lint.findings import Sink, quoted
+from workers.pipeline.lint.findings import Sink, listed, quoted
 from workers.pipeline.lint.pipeline import MAX_PARALLEL, Job, count_combinations
 from workers.pipeline.lint.tree import Map, Opaque, Seq
+
+MAX_URL: Final = 255
+MAX_CACHES: Final = 4
+_POLICIES: Final = ("pull-push", "pull", "push")
+_TIERS: Final = ("production", "staging", "testing", "development", "other")
+# `Gitlab::Regex.environment_name_regex` and `Artifacts::EXPOSE_AS_REGEX`.
+_ENVIRONMENT = re.compile(r"(?!/)[a-zA-Z0-9_/${}. -]+(?<!/)\Z")
+_EXPOSED = re.compile(r"\w[-\w ]{0,99}\Z")
 
 
 def durations(owner: str, keys: Map, sink: Sink) -> None:
@@ -47,6 +56,26 @@ def one_duration(
         sink.error("long-duration", message, line, f"at most {limit}")
 
 
+def environment(job: Job, sink: Sink) -> None:
+    """Check name, address and tier (lib/gitlab/ci/config/entry/environment.rb)."""
+    written = job.keys.get("environment")
+    keys = written if isinstance(written, Map) else Map(job.line_of("environment"))
+    name = keys.get("name") if isinstance(written, Map) else written
+    if isinstance(name, str) and not isinstance(name, Opaque) and not _ENVIRONMENT.match(name):
+        message = f"the environment name {quoted(name)} of {quoted(job.name)} is not allowed"
+        fix = "use letters, digits, spaces and `-_/${}.`, with no `/` at either end"
+        sink.error("bad-environment", message, keys.line_of("name"), fix)
+    url = keys.get("url")
+    if isinstance(url, str) and len(url) > MAX_URL:
+        message = f"the environment's `url` of {quoted(job.name)} is too long"
+        sink.error("bad-environment", message, keys.line_of("url"), f"at most {MAX_URL}")
+    tier = keys.get("deployment_tier")
+    if isinstance(tier, str) and not isinstance(tier, Opaque) and tier not in _TIERS:
+        message = f"the `deployment_tier` {quoted(tier)} of {quoted(job.name)} does not exist"
+        fix = sink.suggest(tier, _TIERS, f"use one of {listed(_TIERS)}")
+        sink.error("bad-environment", message, keys.line_of("deployment_tier"), fix)
+
+
 def coverage(job: Job, sink: Sink) -> None:
     """Check that RE2 compiles the pattern."""
     value = job.keys.get("coverage")
@@ -62,19 +91,40 @@ def artifacts(owner: str, parent: Map, sink: Sink) -> None:
     keys = parent.get("artifacts")
     if not isinstance(keys, Map):
         return
-    if keys.get("expose_as") is not None and not keys.get("paths"):
-        message = f"`artifacts:expose_as` of {quoted(owner)} needs `paths`"
-        sink.error("no-paths", message, keys.line_of("expose_as"), "add `paths:`")
+    if keys.get("expose_as") is not None:
+        _exposed(owner, keys, sink)
     kept = ("paths", "reports", "untracked")
     if not any(keys.get(key) for key in kept) and keys:
         message = f"`artifacts` of {quoted(owner)} keeps nothing"
         sink.warning("no-paths", message, parent.line_of("artifacts"), "add `paths:` or `reports:`")
 
 
+def _exposed(owner: str, keys: Map, sink: Sink) -> None:
+    line, name, paths = keys.line_of("expose_as"), keys["expose_as"], keys.get("paths")
+    subject = f"`artifacts:expose_as` of {quoted(owner)}"
+    if not paths:
+        sink.error("no-paths", f"{subject} needs `paths`", line, "add `paths:`")
+    elif any(isinstance(path, str) and "*" in path for path in paths):
+        message = f"{subject} does not work with `*` in `paths`"
+        sink.error("bad-expose-as", message, line, "name the files, or a folder")
+    if isinstance(name, str) and not isinstance(name, Opaque) and not _EXPOSED.match(name):
+        message = f"{subject} is not allowed: {quoted(name)}"
+        fix = "use up to 100 letters, digits, spaces, `-` and `_`"
+        sink.error("bad-expose-as", message, line, fix)
+
+
 def cache_keys(owner: str, caches: Any, sink: Sink) -> None:
-    """Check the keys of one cache or a list of them (lib/gitlab/ci/config/entry/key.rb)."""
+    """Check one cache or a list of them (lib/gitlab/ci/config/entry/{cache,caches,key}.rb)."""
+    if isinstance(caches, Seq) and len(caches) > MAX_CACHES:
+        message = f"{quoted(owner)} has {len(caches)} caches; GitLab allows {MAX_CACHES}"
+        sink.error("too-many-caches", message, caches.line, "put some paths together")
     for cache in caches if isinstance(caches, Seq) else [caches]:
         key = cache.get("key") if isinstance(cache, Map) else None
+        policy = cache.get("policy") if isinstance(cache, Map) else None
+        if isinstance(policy, str) and "$" not in policy and policy not in _POLICIES:
+            message = f"GitLab accepts the cache policy {quoted(policy)} but does not know it"
+            fix = f"use one of {listed(_POLICIES)}"
+            sink.warning("cache-policy", message, cache.line_of("policy"), fix)
         if isinstance(key, str) and (unquote(key) in (".", "..") or "/" in unquote(key)):
             if "/" not in key and key not in (".", ".."):
                 message = f"the cache key of {quoted(owner)} hides a `/` or dots: {quoted(key)}"

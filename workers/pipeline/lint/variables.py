@@ -1,7 +1,7 @@
-"""Variables that are used but defined nowhere in the file: warnings only.
+"""Variables: those that are made of each other, and those that the file uses and never defines.
 
-A project, group or instance may define any variable, so GitLab accepts them all. A name close to
-one of GitLab's own, or of the file, is probably a slip.
+A project, group or instance may define any variable, so GitLab accepts an undefined one, and only a
+warning is given. A name close to one of GitLab's own, or of the file, is probably a slip.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
+from workers.pipeline.lint.circles import rings
 from workers.pipeline.lint.findings import Sink, quoted
-from workers.pipeline.lint.pipeline import Pipeline
+from workers.pipeline.lint.pipeline import Job, Pipeline
 from workers.pipeline.lint.schema import SCRIPTS
 from workers.pipeline.lint.tree import Map, Seq, walk
 
@@ -25,6 +26,7 @@ _USE = re.compile(r"(?<![\\$])\$(?:\{([A-Z][A-Z0-9_]{1,99})[}:%#/-]|([A-Z][A-Z0-
 _SET = re.compile(
     r"\b([A-Z][A-Z0-9_]{1,99})\+?=|\b(?:read|for|export|local) (?:-\w+ )?([A-Z]\w{1,99})"
 )
+_NAMED = re.compile(r"(?<!\$)\$(?:\{(\w{1,255})\}|(\w{1,255}))")
 _LONGEST: Final = 20_000
 
 
@@ -52,7 +54,8 @@ def predefined() -> Predefined:
 
 
 def check(pipeline: Pipeline) -> None:
-    """Warn once of every variable that nothing in the file defines."""
+    """Warn once of every variable that nothing in the file defines; refuse circles."""
+    circles(pipeline)
     if pipeline.lenient:
         return
     known, defined = predefined(), _defined(pipeline.body)
@@ -62,6 +65,47 @@ def check(pipeline: Pipeline) -> None:
             continue
         reported.add(name)
         _warn(name, line, defined, known, pipeline.sink)
+
+
+def circles(pipeline: Pipeline) -> None:
+    """Report variables that are made of each other (`Variables::Collection::Sort`)."""
+    common = _texts(pipeline.body.get("variables"))
+    budget = _LONGEST
+    for owner in (None, *pipeline.jobs.values()):
+        own = _texts(owner.keys.get("variables")) if owner else common
+        budget -= len(own) + (len(common) if own else 0)
+        if not own or budget < 0:
+            continue
+        merged = {**common, **own}
+        edges = {name: _named(text) & merged.keys() - {name} for name, text in merged.items()}
+        for ring in rings({name: sorted(targets) for name, targets in edges.items()}):
+            if own.keys() & set(ring):
+                _circle(pipeline, owner, ring)
+
+
+def _circle(pipeline: Pipeline, owner: Job | None, ring: list[str]) -> None:
+    holder = owner.keys if owner else pipeline.body
+    variables = holder.get("variables")
+    first = min(ring)
+    line = variables.line_of(first) if isinstance(variables, Map) else 1
+    shown = " → ".join(quoted(name, 40) for name in [*ring, ring[0]][:12])
+    message = f"variables are made of each other: {shown}"
+    pipeline.sink.error("variable-circle", message, line, "write one of them out")
+
+
+def _texts(variables: Any) -> dict[str, str]:
+    """The variables that GitLab expands, by name."""
+    found: dict[str, str] = {}
+    for name, value in variables.items() if isinstance(variables, Map) else ():
+        if isinstance(value, Map):
+            value = None if value.get("expand") is False else value.get("value")
+        if isinstance(value, str) and "$" in value:
+            found[name] = value[:_LONGEST]
+    return found
+
+
+def _named(text: str) -> set[str]:
+    return {match.group(1) or match.group(2) for match in _NAMED.finditer(text)}
 
 
 def _warn(name: str, line: int, defined: set[str], known: Predefined, sink: Sink) -> None:
