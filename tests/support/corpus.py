@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,45 @@ import yaml
 from workers.detect.analysis import Entry, Listing
 
 ROOT = Path(__file__).parents[1] / "samples" / "repositories"
+
+PAGE = 100
+"""Entries that one call of GitLab's tree API answers at most (Repositories API, `per_page`)."""
+
+_GITLAB_NAMES = {
+    "js": "JavaScript",
+    "ts": "TypeScript",
+    "tsx": "TypeScript",
+    "vue": "Vue",
+    "py": "Python",
+    "go": "Go",
+    "java": "Java",
+    "kt": "Kotlin",
+    "scala": "Scala",
+    "groovy": "Groovy",
+    "clj": "Clojure",
+    "rb": "Ruby",
+    "php": "PHP",
+    "rs": "Rust",
+    "cs": "C#",
+    "fs": "F#",
+    "vb": "Visual Basic .NET",
+    "ex": "Elixir",
+    "exs": "Elixir",
+    "swift": "Swift",
+    "dart": "Dart",
+    "c": "C",
+    "h": "C",
+    "cpp": "C++",
+    "cc": "C++",
+    "hs": "Haskell",
+    "r": "R",
+    "jl": "Julia",
+    "pl": "Perl",
+    "sh": "Shell",
+    "html": "HTML",
+    "tf": "HCL",
+}
+"""Names that GitLab's languages API uses, by extension."""
 
 LINK_MODE = "120000"
 """Git's mode of a symbolic link (gitformat-index, "4-bit object type")."""
@@ -57,6 +97,24 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         """The sample as a repository in memory."""
         return MemorySource(self.blobs, self.links, self.submodules, self.languages)
 
+    def buried(self, noise: int = 5000) -> MemorySource:
+        """The sample among `noise` pictures that Git lists before nearly everything else.
+
+        As GitLab does, the source tells the shares of languages; by files here, not by bytes.
+        """
+        pictures = {f"aa_assets/icons/{index:05}.svg": b"" for index in range(noise)}
+        return MemorySource(
+            {**pictures, **self.blobs},
+            self.links,
+            self.submodules,
+            self.languages or self._shares(),
+        )
+
+    def _shares(self) -> dict[str, float]:
+        names = [_GITLAB_NAMES.get(path.rpartition(".")[2].lower()) for path in self.files]
+        counts = Counter(name for name in names if name)
+        return {name: 100 * count / counts.total() for name, count in counts.most_common()}
+
     def unpack(self, folder: Path) -> Path:
         """Writes the sample into `folder`, links as links, submodules as Git leaves them."""
         for path, content in self.blobs.items():
@@ -74,8 +132,9 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 class MemorySource:
     """A `Source` held in memory that counts what is asked of it.
 
-    `listings` counts calls of `children` and `walk`, `requests` calls of `read`, and `paths`
-    holds every path that was asked for, whether it exists or not.
+    `listings` counts calls of GitLab's tree API, which answers `PAGE` entries each, that `children`
+    and `walk` would need; `requests` counts calls of `read`, and `paths` holds every path that was
+    asked for, whether it exists or not.
     """
 
     def __init__(
@@ -94,19 +153,21 @@ class MemorySource:
         self.paths: list[str] = []
 
     def children(self, path: str = "", *, limit: int = 1000) -> Listing:
-        self.listings += 1
-        entries = tuple(self._children.get(path, ()))
-        return Listing(entries=entries[:limit], complete=len(entries) <= limit)
+        return self._cut(self._children.get(path, []), limit)
 
     def walk(self, path: str = "", *, limit: int = 1000) -> Listing:
-        self.listings += 1
         found: list[Entry] = []
         waiting = list(reversed(self._children.get(path, ())))
         while waiting and len(found) <= limit:
             entry = waiting.pop()
             found.append(entry)
             waiting.extend(reversed(self._children.get(entry.path, ())))
-        return Listing(entries=tuple(found[:limit]), complete=len(found) <= limit)
+        return self._cut(found, limit)
+
+    def _cut(self, entries: Sequence[Entry], limit: int) -> Listing:
+        taken = tuple(entries[:limit])
+        self.listings += max(1, -(-len(taken) // PAGE))
+        return Listing(entries=taken, complete=len(entries) <= limit)
 
     def read(self, paths: Sequence[str], *, max_bytes: int = 262_144) -> Mapping[str, bytes]:
         self.requests += 1
