@@ -25,6 +25,8 @@ def analysis(
     if chosen is None or chosen.best.strength <= USELESS:
         return _nothing(reader, extra, broken)
     best = chosen.best
+    if best.folder:
+        best.facts["path"] = best.folder
     _promote(best, inside)
     monorepo, listed = _parts(reader, best, inside, beside)
     commands = _commands(best, extra)

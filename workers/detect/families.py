@@ -35,5 +35,7 @@ def share(folder: Folder, found: Found) -> float:
     if "extension" in found.facts:
         own += ("c", "cpp")
     counts = folder.sources
-    total = sum(n for language, n in counts.items() if language not in GLUE or language in own)
+    # what C builds by make alone is often only the helper of a program of scripts
+    glue = GLUE - {"shell"} if found.ecosystem in ("c", "cpp") else GLUE
+    total = sum(n for language, n in counts.items() if language not in glue or language in own)
     return sum(counts.get(language, 0) for language in own) / total if total else 0.0

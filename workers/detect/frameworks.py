@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
@@ -18,6 +19,7 @@ class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     name: str = ""
     dependencies: tuple[str, ...] = ()
     dev: bool = False
+    script: str = ""
     files: tuple[str, ...] = ()
     both: bool = False
     over: tuple[str, ...] = ()
@@ -41,10 +43,14 @@ def known_words() -> frozenset[str]:
 
 
 def set_framework(
-    found: Found, folder: Folder, run: Mapping[str, str], dev: Iterable[str] = ()
+    found: Found,
+    folder: Folder,
+    run: Mapping[str, str],
+    dev: Iterable[str] = (),
+    scripts: str = "",
 ) -> None:
-    """Sets framework, its kind and port; `run` maps declared names to the file that declares them."""
-    chosen = choose(found.ecosystem, folder, run, dev)
+    """Sets framework, kind and port. `run` maps declared names to the file that declares them."""
+    chosen = choose(found.ecosystem, folder, run, dev, scripts)
     if chosen is None:
         return
     framework, cause = chosen
@@ -57,14 +63,19 @@ def set_framework(
 
 
 def choose(
-    ecosystem: str, folder: Folder, run: Mapping[str, str], dev: Iterable[str] = ()
+    ecosystem: str,
+    folder: Folder,
+    run: Mapping[str, str],
+    dev: Iterable[str] = (),
+    scripts: str = "",
 ) -> tuple[Framework, str] | None:
     """The framework that decides how to build, and the dependency or file that names it."""
     names = {**dict.fromkeys(dev, False), **dict.fromkeys(run, True)}
     hits: dict[str, tuple[Framework, str]] = {}
     for entry in frameworks(ecosystem):
         cause = _cause(entry, names, folder)
-        if cause is not None:
+        idle = entry.script and not names.get(cause or "") and not re.search(entry.script, scripts)
+        if cause is not None and not (idle and not folder.has("index.html")):
             hits[entry.name] = (entry, cause)
     beaten = {name for entry, _ in hits.values() for name in entry.over}
     left = [hit for name, hit in hits.items() if name not in beaten]

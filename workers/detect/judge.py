@@ -10,6 +10,7 @@ from workers.detect.read import Reader
 
 STRONG = 0.6
 """From this strength on a folder's own manifest decides, and folders below are part of it."""
+CERTAIN = 0.8
 SERVING = ("server", "full")
 CLOSE = 0.75
 """A runner-up with this part of the winner's score is a question to a person."""
@@ -43,7 +44,13 @@ def score(reader: Reader, found: Found, beside: list[Found]) -> float:
 
 
 def verdict(reader: Reader, found: list[Found]) -> Verdict | None:
-    """The program of one folder; None where nothing was found."""
+    """The program of one folder; None where nothing was found.
+
+    Pages, containers and scripts stand beside any program: they are it only where no other
+    manifest is.
+    """
+    if any(one.strength >= CERTAIN and not _attends(one) for one in found):
+        found = [one for one in found if not _attends(one)]
     scored = sorted(
         ((score(reader, one, found), -place, one) for place, one in enumerate(found)),
         key=lambda item: item[:2],
@@ -54,6 +61,11 @@ def verdict(reader: Reader, found: list[Found]) -> Verdict | None:
     best, rival = scored[0], scored[1] if len(scored) > 1 else None
     close = rival is not None and rival[0] >= CLOSE * best[0] and rival[2].strength >= STRONG
     return Verdict(best[2], best[0], rival[2] if rival and close else None)
+
+
+def _attends(found: Found) -> bool:
+    plain = found.ecosystem in ("static", "docker", "shell") and found.framework is None
+    return plain and found.strength < STRONG
 
 
 def confidence(reader: Reader, chosen: Verdict) -> float:

@@ -30,8 +30,10 @@ def inspect(folder: Folder) -> Found | None:
     config = folder.has("deno.json", "deno.jsonc")
     lock = folder.has("deno.lock")
     entry = folder.has(*ENTRIES)
-    imports = _imports(folder, entry) if entry and not folder.has("package.json") else []
-    if not config and not lock and not imports:
+    alone = bool(entry) and not folder.has("package.json")
+    imports = _imports(folder, entry or "") if alone else []
+    habit = folder.has("deps.ts", "fresh.gen.ts", "import_map.json") if alone else None
+    if not config and not lock and not imports and not habit:
         return None
     manifest = config or lock or entry or ""
     data = folder.json(config, rank=0) if config else {}

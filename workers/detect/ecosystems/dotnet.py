@@ -31,6 +31,7 @@ def inspect(folder: Folder) -> Found | None:
     here = [path for path in projects if "/" not in path]
     single = folder.like("*.cs", "*.fsx") if not projects else []
     legacy = folder.has("project.json") if folder.has("Program.cs", "Startup.cs") else None
+    single += folder.like("*.runtimeconfig.json", "*.deps.json", "*.aspx", "[Ww]eb.config")
     if not solutions and not here and not _root_of(folder, projects) and not single and not legacy:
         return None
     main = _ranked(folder, [path for path in projects if not IS_TEST.search(_stem(path))])
@@ -179,6 +180,8 @@ def _tests(found: Found, folder: Folder, tests: list[str]) -> None:
 def _commands(
     found: Found, folder: Folder, solutions: list[str], main: list[str], manifest: str
 ) -> None:
+    if manifest.endswith((".aspx", ".config", ".json")) and not manifest.endswith("project.json"):
+        return
     if manifest.endswith((".cs", ".fsx")):
         found.set("entry_point", manifest, folder.full(manifest))
         found.command("build", f"dotnet build {manifest}", folder.full(manifest))

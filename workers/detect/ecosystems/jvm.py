@@ -48,13 +48,16 @@ def _unbuilt(folder: Folder) -> Found | None:
     ant = folder.has("build.xml")
     loose = [p for p in folder.below if p.endswith((".java", ".kt")) and p.count("/") <= 4]
     loose = [p for p in loose if "/" not in p or p.startswith(("src/", "app/", "lib/"))]
-    if not loose:
+    packed = folder.has("WEB-INF/web.xml", "META-INF/MANIFEST.MF")
+    packed = packed or next(iter(folder.like("*.jar", "*.war")), None)
+    loose += folder.like("*.groovy")
+    if not loose and not packed:
         return None
-    manifest = ant or loose[0]
+    manifest = ant or (loose or [packed or ""])[0]
     found = Found(
         folder=folder.path, ecosystem="java", language="java", manifest=folder.full(manifest)
     )
-    found.strength = 0.9 if ant else 0.3
+    found.strength = 0.9 if ant else 0.3 if loose or "INF/" in manifest else 0.2
     if ant:
         found.manifests.append(folder.full(ant))
         found.set("package_manager", "ant", folder.full(ant))

@@ -23,7 +23,7 @@ SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 ENTRIES = ("index", "server", "app", "main", "src/index", "src/server", "src/main", "src/app")
 # What a package.json holds when it only carries tools for another ecosystem's repository.
 TOOLING = re.compile(
-    r"^(@commitlint/.*|commitizen|cz-.*|husky|lint-staged|prettier.*|eslint.*|@eslint/.*|stylelint.*"
+    r"^(serverless|@commitlint/.*|commitizen|cz-.*|husky|lint-staged|prettier.*|eslint.*|@eslint/.*|stylelint.*"
     r"|markdownlint.*|semantic-release.*|@semantic-release/.*|release-it.*|@changesets/.*|cspell.*"
     r"|standard-version|conventional-.*|@prettier/.*|pyright|all-contributors-cli|textlint.*"
     r"|secretlint.*|@secretlint/.*|danger|@redocly/.*|redoc-cli|@stoplight/spectral.*|renovate"
@@ -163,7 +163,17 @@ def _framework(
     own = str(package.get("name", ""))
     declared = {name: found.manifest for name in run if name not in peers and name != own}
     tools = {name for name in dev if name not in peers and name != own}
-    frameworks.set_framework(found, folder, declared, tools)
+    if _is_library(package):
+        # what a published library is built and tried out with is not what it is
+        tools = set()
+    scripts = " ; ".join(_names(package, "scripts").values())
+    frameworks.set_framework(found, folder, declared, tools, scripts)
+
+
+def _is_library(package: dict[str, Any]) -> bool:
+    entry = {"main", "module", "exports", "types", "bin"} & package.keys()
+    published = {"files", "publishConfig"} & package.keys()
+    return bool(entry and published) and package.get("private") is not True
 
 
 def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:

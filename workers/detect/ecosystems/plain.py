@@ -83,7 +83,7 @@ def inspect(folder: Folder, name: str) -> Found | None:
     found = Found(
         folder=folder.path,
         ecosystem=rules.ecosystem or name,
-        language=rules.languages[0],
+        language=max(rules.languages, key=lambda name: folder.sources.get(name, 0)),
         manifest=folder.full((manifests or sources)[0]),
         strength=rules.strength if manifests else 0.3,
     )

@@ -41,7 +41,7 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     tool = project.get("tool")
     tool = tool if isinstance(tool, dict) else {}
     files = _files(folder)
-    found.has_tests = bool(files)
+    found.has_tests = bool(files) or (folder.unsure and bool(folder.folders & {"test", "tests"}))
     for name, file, line in _tools(found, folder, tool, files):
         found.set("test_tool", name, file, line)
     _commands(found, folder, tool, files)
@@ -86,6 +86,8 @@ def _tools(
                 yield name, folder.full(file), folder.line(file, match.group())
     if files and found.framework == "django" and folder.has("manage.py"):
         yield "django", files[0], 0
+    if found.has_tests and not files:
+        yield "pytest", found.manifest, 0
     if files:
         yield _by_content(folder, files), files[0], 0
 
