@@ -7,8 +7,9 @@ Every call needs the administrator's token as `Authorization: Bearer`. Bodies ar
 - `PATCH projects/:id` sets `archived`, `builds_access_level`, `ci_config_path`,
   `auto_devops_enabled`, `visibility`, `import_status`, `protected` `{glob: access_level}`,
   `variables` `{KEY: value}`, `path` (rename or transfer, with its hook). `DELETE` removes it.
-- `POST projects/:id/push` `{files? {path: text, null removes}, files_base64?, sample?, branch?,
-  message?, user?}`: one commit; all hooks fire.
+- `POST projects/:id/push` `{files? {path: text, null removes}, files_base64?, modes?, sample?,
+  branch?, message?, user?}`: one commit; all hooks fire. `modes` are Git's, by path: 120000 makes
+  a link to the text, 160000 a submodule at the commit of that id.
 - `POST projects/:id/import` `{sample?, files?, seconds?}`: `started`, then filled and `finished`
   with no hook at all.
 - `PUT projects/:id/outcome` `{kind, job?}`: how its next pipelines end (`state.Outcome`).
@@ -87,6 +88,10 @@ def _blobs(body: Body) -> dict[str, Blob | None]:
             found[path] = Blob(base64.b64decode(text, validate=True))
         except binascii.Error as bad:
             raise error(400, f"{path} is not valid Base64") from bad
+    for path, mode in (body.get("modes") or {}).items():
+        blob = found.get(path)
+        if blob is not None:
+            found[path] = Blob(blob.content, str(mode))
     return found
 
 

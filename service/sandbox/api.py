@@ -139,12 +139,11 @@ async def rest(request: Request) -> Response:
         answer = await _handle(sandbox, request)
     except Refusal as refusal:
         answer = Answer(refusal.body, refusal.status, refusal.headers)
-    headers = {**answer.headers, **_rate_limit_headers()}
     if isinstance(answer.body, bytes):
-        return Response(answer.body, answer.status, headers, answer.media)
+        return Response(answer.body, answer.status, answer.headers, answer.media)
     if answer.status == 204:
-        return Response(None, 204, headers)
-    return JSONResponse(answer.body, answer.status, headers)
+        return Response(None, 204, answer.headers)
+    return JSONResponse(answer.body, answer.status, answer.headers)
 
 
 async def _handle(sandbox: Sandbox, request: Request) -> Answer:
@@ -191,13 +190,3 @@ async def _body(request: Request) -> dict[str, Any]:
             raise error(400, "The request body must be an object")
         return body
     return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def _rate_limit_headers() -> dict[str, str]:
-    """GitLab's headers; the sandbox itself never limits, `rate_limit` faults do."""
-    return {
-        "RateLimit-Limit": "7200",
-        "RateLimit-Name": "throttle_authenticated_api",
-        "RateLimit-Observed": "1",
-        "RateLimit-Remaining": "7199",
-    }

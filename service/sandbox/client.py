@@ -164,9 +164,10 @@ class SandboxClient:
         branch: str | None = None,
         message: str = "Change sources",
         user: str = "dev",
+        modes: Mapping[str, str] | None = None,
     ) -> str:
         """One commit pushed by a person; its sha. A None text removes the file."""
-        body = {"files": files, "sample": sample, "branch": branch}
+        body: dict[str, Any] = {"files": files, "sample": sample, "branch": branch, "modes": modes}
         body |= {"message": message, "user": user}
         path = f"/projects/{quote(str(project))}/push"
         return str(self._ask("POST", path, dict[str, str], body)["sha"])

@@ -133,19 +133,18 @@ async def _refuse(fault: Fault, send: Send) -> int:
         headers = [
             (b"content-type", b"text/plain"),
             (b"retry-after", f"{fault.retry_after:g}".encode()),
-            (b"ratelimit-limit", b"600"),
-            (b"ratelimit-name", b"throttle_authenticated_api"),
-            (b"ratelimit-observed", b"601"),
-            (b"ratelimit-remaining", b"0"),
         ]
     elif fault.kind == "redirect":
         status, body = 302, b""
         headers = [(b"location", fault.location.encode())]
-    await _send(send, status, headers, body)
+    await send_whole(send, status, headers, body)
     return status
 
 
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def send_whole(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """An answer in one piece, with its length."""
     kept = [(k, v) for k, v in headers if k.lower() != b"content-length"]
     kept.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": kept})
@@ -155,10 +154,10 @@ async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], bod
 async def _spoil(fault: Fault, held: _Held, scope: Scope, send: Send) -> None:
     if fault.kind == "late":
         await asyncio.sleep(fault.seconds)
-        await _send(send, held.status, held.headers, held.body)
+        await send_whole(send, held.status, held.headers, held.body)
         return
     if fault.kind == "bad_json":
-        await _send(send, held.status, held.headers, b'{"id": 1, "web_url": <truncated')
+        await send_whole(send, held.status, held.headers, b'{"id": 1, "web_url": <truncated')
         return
     start: dict[str, Any] = {
         "type": "http.response.start",

@@ -22,6 +22,8 @@ class Switches(msgspec.Struct):
     graphql_single_blob: bool = False
     initial_push_by_developers: bool = False
     merge_request_pipelines: bool = True
+    requests_per_minute: int = 0
+    """Each caller's limit, answered with 429 above it; 0 is none."""
     signing_tokens: bool = True
     hook_duplicate: float = 0.0
     """Probability that a delivery is sent twice."""

@@ -122,7 +122,7 @@ def repository_node(project: Project) -> Node:
             raise BadQuery(f"At most {MOST_PATHS} paths can be asked for at once")
         commit = repository.resolve(arguments.get("ref"))
         files = commit.files if commit else {}
-        found = [(path, files[path]) for path in paths if path in files]
+        found = [(p, files[p]) for p in paths if p in files and not files[p].submodule]
         return connection(found, arguments, lambda item: blob_node(*item))
 
     return {

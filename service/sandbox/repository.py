@@ -11,6 +11,7 @@ from functools import cached_property
 import msgspec
 
 ZERO = "0" * 40
+SUBMODULE = "160000"
 SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -21,21 +22,28 @@ def object_id(kind: str, body: bytes) -> str:
 
 
 class Blob(msgspec.Struct, frozen=True, dict=True):
-    """A file. `mode` is Git's: 100644, 100755 or 120000."""
+    """A file. `mode` is Git's: 100644, 100755, 120000 (a link to the path in `content`).
+
+    160000 is a submodule, whose `content` is the id of its commit; it is in listings, never read.
+    """
 
     content: bytes
     mode: str = "100644"
 
     @cached_property
     def sha(self) -> str:
-        return object_id("blob", self.content)
+        return self.content.decode() if self.submodule else object_id("blob", self.content)
+
+    @property
+    def submodule(self) -> bool:
+        return self.mode == SUBMODULE
 
 
 Files = Mapping[str, Blob]
 
 
 class TreeEntry(msgspec.Struct, frozen=True):
-    """One entry of a listing; `type` is `blob` or `tree`."""
+    """One entry of a listing; `type` is `blob`, `tree`, or `commit` for a submodule."""
 
     id: str
     name: str
@@ -54,7 +62,8 @@ class Folder(msgspec.Struct):
         """Direct entries in Git's order: folders sort as if their name ended in a slash."""
         found: list[tuple[str, TreeEntry, Folder | None]] = []
         for name, blob in self.blobs.items():
-            entry = TreeEntry(blob.sha, name, "blob", path + name, blob.mode)
+            kind = "commit" if blob.submodule else "blob"
+            entry = TreeEntry(blob.sha, name, kind, path + name, blob.mode)
             found.append((name, entry, None))
         for name, folder in self.folders.items():
             entry = TreeEntry(folder.sha(), name, "tree", path + name, "040000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,12 +22,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from service.sandbox import admin
 from service.sandbox.api import rest, token_text
 from service.sandbox.core import Sandbox, SandboxOptions
-from service.sandbox.faults import answer_with
+from service.sandbox.faults import answer_with, send_whole
 from service.sandbox.graphql import graphql
 from service.sandbox.journal import Entry, fingerprint
+from service.sandbox.limits import Limiter, Standing
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 ADMIN = "/_sandbox"
+SECRET = re.compile(r"(private_token|access_token)=[^&]*")
 
 
 class State(TypedDict):
@@ -71,6 +74,7 @@ class Watch:
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self.app = app
         self.sandbox = sandbox
+        self.limiter = Limiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith("/api/"):
@@ -80,31 +84,54 @@ class Watch:
         body = await Request(scope, receive).body()
         entry = self._entry(scope, body)
         scope["state"]["violations"] = entry.violations
-        target = entry.path + (f"?{entry.query}" if entry.query else "")
-        fault = self.sandbox.faults.strike(entry.method, target)
+        limit = self.sandbox.forge.switches.requests_per_minute
+        standing = self.limiter.hit(entry.token_sha256 or "anonymous", limit, entry.at)
         held: list[Message] = []
 
         async def replay() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def watched(message: Message) -> None:
+        def told(message: Message) -> Message:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-            held.append(message)
+                message["headers"] = [*message.get("headers", []), *standing.headers()]
+            return message
+
+        async def watched(message: Message) -> None:
+            held.append(told(message))
+
+        async def passed(message: Message) -> None:
+            await send(told(message))
 
         try:
-            if fault is None:
-                entry.status = 500
-                await self.app(scope, replay, watched)
-            else:
-                entry.fault = fault.kind
-                entry.status = await answer_with(fault, self.app, scope, replay, send)
+            await self._answer(entry, standing, scope, replay, watched, passed)
         finally:
             entry.ms = round((time.perf_counter() - started) * 1000, 2)
             # Before the answer leaves: whoever has it finds the journal complete.
             self.sandbox.journal.add(entry)
         for message in held:
             await send(message)
+
+    async def _answer(
+        self,
+        entry: Entry,
+        standing: Standing,
+        scope: Scope,
+        replay: Receive,
+        watched: Send,
+        passed: Send,
+    ) -> None:
+        """Refuses above the limit, lets a fault strike, or lets the application answer."""
+        target = entry.path + (f"?{entry.query}" if entry.query else "")
+        if standing.exceeded:
+            headers = [(b"content-type", b"text/plain"), *standing.refusal(entry.at)]
+            await send_whole(watched, 429, headers, b"Retry later\n")
+        elif fault := self.sandbox.faults.strike(entry.method, target):
+            entry.fault = fault.kind
+            entry.status = await answer_with(fault, self.app, scope, replay, passed)
+        else:
+            entry.status = 500
+            await self.app(scope, replay, watched)
 
     def _entry(self, scope: Scope, body: bytes) -> Entry:
         request = Request(scope)
@@ -121,7 +148,7 @@ class Watch:
             time.time(),
             scope["method"],
             scope["raw_path"].decode("ascii", "replace"),
-            scope["query_string"].decode("ascii", "replace"),
+            SECRET.sub(r"\1=redacted", scope["query_string"].decode("ascii", "replace")),
             user=known.user.username if known else None,
             token_sha256=fingerprint(token),
             body=None if scope["method"] in ("GET", "HEAD") else _readable(body),

@@ -55,9 +55,29 @@ def test_too_many_requests(lab: RunningSandbox, api: httpx.Client) -> None:
         assert (answer.status_code, answer.text) == (429, "Retry later\n")
         assert answer.headers["retry-after"] == "7"
         assert answer.headers["content-type"].startswith("text/plain")
-        assert answer.headers["ratelimit-remaining"] == "0"
+        assert answer.headers["ratelimit-name"] == "throttle_authenticated_api"
     assert api.get("/projects/1").status_code == 200
     assert [fault.struck for fault in lab.client.faults()] == [2]
+
+
+def test_a_caller_s_limit(lab: RunningSandbox) -> None:
+    """Above the limit every request of that caller is 429, with the time to wait; others go on."""
+    user = lab.client.create_user("eager")
+    calm = lab.client.create_user("calm")
+    with lab.api(user.token) as eager, lab.api(calm.token) as other:
+        first = eager.get("/user")
+        assert first.headers["ratelimit-observed"] == "1"
+        lab.client.set_switches(requests_per_minute=1)
+        try:
+            answers = [eager.get("/user") for _ in range(4)]
+            assert other.get("/version").status_code == 200
+        finally:
+            lab.client.set_switches(requests_per_minute=0)
+    last = answers[-1]
+    assert (last.status_code, last.text) == (429, "Retry later\n")
+    assert 1 <= int(last.headers["retry-after"]) <= 60
+    assert last.headers["ratelimit-remaining"] == "0"
+    assert last.headers["ratelimit-resettime"].endswith("GMT")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -157,7 +177,8 @@ def test_the_journal_holds_every_call(
 def test_the_journal_tells_of_violations(lab: RunningSandbox, api: httpx.Client) -> None:
     """A forwarded event id and a token in the address are noted."""
     api.get("/user", headers={"X-Gitlab-Event-UUID": "x"})
-    api.get("/user", params={"private_token": "x"})
+    api.get("/user", params={"private_token": "hush"})
+    assert "hush" not in str(lab.client.calls())
     assert [call.violations for call in lab.client.calls()] == [
         ["X-Gitlab-Event-UUID was forwarded"],
         ["a token stands in the address"],

@@ -58,8 +58,15 @@ def ended(lab: RunningSandbox, project: int, number: int = 0, *states: str) -> P
     return lab.client.wait(look, what=f"{states or END}")
 
 
-def push(lab: RunningSandbox, project: int, text: str = NINE, **more: str) -> str:
-    return lab.client.push(project, {".gitlab-ci.yml": text}, **more)
+def push(
+    lab: RunningSandbox,
+    project: int,
+    text: str = NINE,
+    *,
+    branch: str | None = None,
+    message: str = "Pipeline",
+) -> str:
+    return lab.client.push(project, {".gitlab-ci.yml": text}, branch=branch, message=message)
 
 
 def test_a_healthy_pipeline(lab: RunningSandbox, api: httpx.Client, project: int) -> None:

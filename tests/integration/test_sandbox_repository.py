@@ -216,3 +216,15 @@ def test_every_sample_is_a_project(lab: RunningSandbox, api: httpx.Client) -> No
         assert any("test" in path.lower() for path in paths), name
         assert not any("node_modules" in p or p.endswith(".pyc") for p in paths), name
         assert ".gitlab-ci.yml" not in paths, name
+
+
+def test_links_and_submodules(lab: RunningSandbox, api: httpx.Client, project: int) -> None:
+    """A link is a blob of mode 120000 that holds its target; a submodule is listed, never read."""
+    files = {"link": "../../etc/passwd", "sub": "a" * 40}
+    lab.client.push(project, files, modes={"link": "120000", "sub": "160000"})
+    base = f"/projects/{project}/repository"
+    entries = {e["path"]: e for e in api.get(f"{base}/tree").json()}
+    assert (entries["link"]["type"], entries["link"]["mode"]) == ("blob", "120000")
+    assert (entries["sub"]["type"], entries["sub"]["id"]) == ("commit", "a" * 40)
+    assert api.get(f"{base}/files/link/raw").text == "../../etc/passwd"
+    assert api.get(f"{base}/files/sub/raw").status_code == 404

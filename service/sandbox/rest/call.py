@@ -50,6 +50,11 @@ class Call(msgspec.Struct):
             raise Refusal(401, UNAUTHORIZED)
         return self.token.user
 
+    def login(self) -> None:
+        """Raises `Refusal` 401 for nobody; anybody else may go on."""
+        if self.token is None:
+            raise Refusal(401, UNAUTHORIZED)
+
     def project(self, needed: Role = Role.GUEST) -> Project:
         """The project of the path. Raises 404 where hidden, 401 or 403 where a right is missing."""
         forge = self.sandbox.forge

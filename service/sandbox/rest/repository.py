@@ -48,7 +48,7 @@ def _file(call: Call) -> tuple[Project, Commit, str, Blob]:
     if commit is None:
         raise not_found("Commit")
     blob = commit.files.get(path)
-    if blob is None:
+    if blob is None or blob.submodule:
         raise not_found("File")
     return project, commit, path, blob
 
