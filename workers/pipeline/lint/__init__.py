@@ -59,7 +59,8 @@ def _check(text: str | bytes, file: str, sink: Sink) -> None:
     if header is not None:
         _schema(header, sink, header=True)
     if body is None:
-        return
+        message = "the file has a header and no configuration"
+        raise refuse("documents", message, 1, "add `---` and the jobs below it")
     resolved, partial = _resolve(header, body, sink)
     _schema(resolved, sink)
     pipeline = Pipeline(resolved, partial, sink)

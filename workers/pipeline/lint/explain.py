@@ -19,7 +19,7 @@ _KINDS: Final = {
     "array": "a list",
     "integer": "a whole number",
     "number": "a number",
-    "boolean": "true or false",
+    "boolean": "`true`, `false`",
     "null": "nothing",
 }
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf"})
@@ -239,4 +239,4 @@ def shown(value: Any) -> str:
 
 
 def _docs(keyword: str) -> str:
-    return f"see {_DOCS}#{keyword.replace('_', '_')}"
+    return f"see {_DOCS}#{keyword}"

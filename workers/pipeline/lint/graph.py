@@ -40,6 +40,9 @@ class _Graph:
         self.jobs = pipeline.jobs
 
     def stage(self, job: Job) -> None:
+        if isinstance(job.keys.get("stage"), Seq):
+            message = f"the `stage` of {quoted(job.name)} is a list"
+            self.sink.error("bad-stage", message, job.line_of("stage"), "name one stage")
         stages, stage = self.pipeline.stages, job.stage
         if stages is None or stage is None or stage in stages:
             return
@@ -161,7 +164,7 @@ class _Graph:
             line = value.line_of(index)
             self._target(job, name, "dependency", line, optional=False)
             if needs and name not in needed and not any(n.kind == "unknown" for n in needs):
-                message = f"{quoted(job.name)} takes artifacts of {quoted(name)}, not needed"
+                message = f"{quoted(job.name)} depends on {quoted(name)} but does not need it"
                 self.sink.error("dependency-not-needed", message, line, "add it to `needs:`")
 
     def artifact_source(self, job: Job) -> None:

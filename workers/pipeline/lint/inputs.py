@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from workers.pipeline.lint import regex
 from workers.pipeline.lint.findings import Sink, listed, quoted
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 _INTERPOLATION = re.compile(r"\$\[\[([^\[\]]{0,300})\]\]")
+_KEYS: Final = ("default", "description", "options", "regex", "type", "rules")
 _INPUT = re.compile(r"inputs\.([A-Za-z0-9_-]+)")
 
 
@@ -37,6 +38,11 @@ class Inputs:
         """A default must be one of the options; a pattern must be RE2's."""
         if not isinstance(rules, Map):
             return
+        strange = [key for key in rules if key not in _KEYS]
+        if strange:
+            message = f"the input {quoted(name)} has the unknown keyword {listed(strange)}"
+            fix = self._sink.suggest(strange[0], _KEYS, f"known are {listed(_KEYS)}")
+            self._sink.error("bad-input", message, rules.line_of(strange[0]), fix)
         options, value = rules.get("options"), rules.get("default")
         if isinstance(options, Seq) and value is not None and value not in options:
             message = f"the default of the input {quoted(name)} is none of its `options`"

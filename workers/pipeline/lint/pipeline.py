@@ -22,6 +22,7 @@ RESERVED: Final = frozenset(
 )
 # Global keywords, except where they look like a job (`Root#filter_jobs!`).
 GLOBAL: Final = RESERVED | {"default", "workflow"}
+HEADER: Final = "spec"
 MAX_PARALLEL: Final = 200
 _COPY = re.compile(r"(.+?)(?: \d{1,3}/\d{1,3}|: \[[^\]]*\])", re.DOTALL)
 
@@ -174,7 +175,7 @@ class Pipeline:
 
 def is_job(name: str, value: Any) -> bool:
     """Whether GitLab takes a top-level key for a visible job."""
-    if name.startswith(".") or name in RESERVED:
+    if name.startswith(".") or name in RESERVED or name == HEADER:
         return False
     jobs = isinstance(value, Map) and {"script", "run", "trigger", "needs"} & set(value)
     return bool(jobs) or name not in GLOBAL

@@ -24,7 +24,7 @@ class References:
         self._lenient = lenient
         self._sink = sink
         self._done: dict[int, Any] = {}
-        self._open: set[int] = set()
+        self._open: dict[int, Any] = {}
 
     def all(self) -> Map:
         """The whole body without references."""
@@ -38,17 +38,18 @@ class References:
         if id(value) in self._done:
             return self._done[id(value)]
         if id(value) in self._open:
-            message = f"{_shown(value)} is part of a circle of references"
+            ring = [node for node in self._open.values() if isinstance(node, Reference)]
+            message = f"{_shown(ring[-1] if ring else value)} is part of a circle of references"
             self._sink.error("circular-reference", message, line, "break the circle")
             return Opaque("")
         if len(self._open) >= MAX_REFERENCE_DEPTH:
             raise refuse("deep-reference", "references lead too deep", line, "nest fewer of them")
-        self._open.add(id(value))
+        self._open[id(value)] = value
         rebuild: Callable[[Any, int], Any] = (
             self._look_up if isinstance(value, Reference) else self._rebuild
         )
         result = rebuild(value, line)
-        self._open.discard(id(value))
+        del self._open[id(value)]
         self._done[id(value)] = result
         return result
 

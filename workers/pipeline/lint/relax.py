@@ -1,7 +1,8 @@
-"""GitLab's schema made as lenient as GitLab's own linter, and usable without look-ups.
+"""GitLab's schema made to judge as GitLab's own linter does, and usable without look-ups.
 
-The schema was made for an editor. Every change here takes back a refusal that the linter does not
-share, and names where that can be read; everything else stays as GitLab wrote it.
+The schema was made for an editor. The changes here take back refusals that the linter does not
+share, and add a few that it has; each names where that can be read. Everything else stays as
+GitLab wrote it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def relaxed(original: Schema) -> Schema:
     _globals(schema, definitions)
     _jobs(schema, definitions, job)
     _needs(job)
+    _stricter(definitions)
     _inline(schema, definitions, set())
     _bare(schema, set())
     return schema
@@ -82,6 +84,18 @@ def _needs(job: Schema) -> None:
     single = [item for item in items if item.get("type") == "object"]
     items.append(mirror)
     job["needs"] = {"anyOf": [listed, *single, mirror]}
+
+
+def _stricter(definitions: Schema) -> None:
+    """What the linter refuses and the schema lets pass: unknown keys, missing formats."""
+    # lib/gitlab/ci/config/entry/{cache,key}.rb
+    cache = definitions["cache_item"]
+    cache["additionalProperties"] = False
+    cache["properties"]["key"]["oneOf"][1]["additionalProperties"] = False
+    # lib/gitlab/ci/config/entry/reports/coverage_report.rb
+    reports = definitions["artifacts"]["properties"]["reports"]["properties"]
+    reports["coverage_report"]["required"] = ["coverage_format", "path"]
+    reports["coverage_report"]["additionalProperties"] = False
 
 
 def _allow_variables(schema: Any) -> None:

@@ -13,7 +13,7 @@ from workers.pipeline.lint import expression, regex
 from workers.pipeline.lint.duration import WEEK
 from workers.pipeline.lint.findings import Sink, quoted
 from workers.pipeline.lint.pipeline import Job, Pipeline, rules_of
-from workers.pipeline.lint.tree import Map, Opaque, Seq, levels
+from workers.pipeline.lint.tree import Map, Opaque, Seq, flattened, levels
 from workers.pipeline.lint.values import one_duration
 
 MAX_RULE_LEVELS: Final = 10
@@ -42,6 +42,7 @@ def _rules(owner: str, keys: Map, sink: Sink) -> None:
     if isinstance(value, Seq) and not value:
         message = f"the `rules` of {quoted(owner)} are empty"
         sink.error("empty-rules", message, keys.line_of("rules"), "add a rule, or remove `rules`")
+    _only_mappings(owner, value, sink)
     if levels(value) > MAX_RULE_LEVELS:
         message = f"the `rules` of {quoted(owner)} are nested deeper than {MAX_RULE_LEVELS} lists"
         sink.error("deep-rules", message, keys.line_of("rules"), "nest fewer references")
@@ -58,6 +59,14 @@ def _rules(owner: str, keys: Map, sink: Sink) -> None:
             message = f"a rule of {quoted(owner)} has `start_in` but is not `when: delayed`"
             sink.error("start-in", message, rule.line_of("start_in"), "add `when: delayed`")
         one_duration(owner, rule, "start_in", sink, most=WEEK)
+
+
+def _only_mappings(owner: str, value: Any, sink: Sink) -> None:
+    flat = flattened(value)
+    for index, rule in enumerate(flat if isinstance(flat, Seq) else ()):
+        if not isinstance(rule, (Map, Opaque)):
+            message = f"a rule of {quoted(owner)} is no mapping: {quoted(rule)}"
+            sink.error("bad-rule", message, flat.line_of(index), "write `- if: …` or `- when: …`")
 
 
 def _condition(owner: str, rule: Map, sink: Sink) -> None:
@@ -82,6 +91,7 @@ def _expression(subject: str, text: str, line: int, sink: Sink) -> None:
     if problem:
         code = "bad-regex" if "has the pattern" in problem else "bad-expression"
         fix = 'write for instance `$CI_COMMIT_BRANCH == "main"`'
+        fix = "write the pattern in RE2's syntax" if code == "bad-regex" else fix
         sink.error(code, f"{subject}, {quoted(text)}, {problem}", line, fix)
 
 

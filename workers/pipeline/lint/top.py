@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from workers.pipeline.lint import jobs, values
 from workers.pipeline.lint.findings import Sink, quoted
-from workers.pipeline.lint.pipeline import GLOBAL, Pipeline
+from workers.pipeline.lint.pipeline import GLOBAL, HEADER, Pipeline
 from workers.pipeline.lint.tree import Map, Opaque, Seq, flattened
 
 MAX_INCLUDES: Final = 150
@@ -49,7 +49,10 @@ def _entries(pipeline: Pipeline) -> None:
     body, sink = pipeline.body, pipeline.sink
     for name, value in body.items():
         line = body.line_of(name)
-        if name.startswith("."):
+        if name == HEADER:
+            message = f"{quoted(name)} is a header: it stands in a document of its own"
+            sink.error("misplaced-spec", message, line, "put it first, with `---` below it")
+        elif name.startswith("."):
             if _is_blank(value):
                 message = f"the template {quoted(name)} is empty"
                 sink.error("empty-template", message, line, "give it a keyword, or remove it")

@@ -154,6 +154,9 @@ def parallel(job: Job, sink: Sink) -> None:
         if isinstance(row, Map) and (not row or any(v in (None, "", []) for v in row.values())):
             message = f"the `parallel:matrix` of {quoted(job.name)} has a variable without a value"
             sink.error("bad-parallel", message, row.line, "give every variable a value")
+        elif isinstance(row, Map) and any(_holds_container(value) for value in row.values()):
+            message = f"the `parallel:matrix` of {quoted(job.name)} has a value that is no text"
+            sink.error("bad-parallel", message, row.line, "list texts or numbers only")
 
 
 def release(job: Job, sink: Sink) -> None:
@@ -168,3 +171,7 @@ def release(job: Job, sink: Sink) -> None:
         message = f"`released_at` of {quoted(job.name)} is no date: {quoted(value)}"
         line = keys.line_of("released_at")
         sink.error("bad-date", message, line, "write it like 2026-03-15T08:00:00Z")
+
+
+def _holds_container(value: Any) -> bool:
+    return isinstance(value, Seq) and any(isinstance(item, (Map, Seq)) for item in value)
