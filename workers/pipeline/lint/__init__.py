@@ -47,7 +47,9 @@ def check_schema(document: str | bytes) -> Report:
             _schema(header, sink, header=True)
         if body is not None:
             # What the references point to is no matter of the schema.
-            _schema(_resolve(header, body, Sink())[0], sink)
+            resolved = _resolve(header, body, Sink())[0]
+            _schema(resolved, sink)
+            top.entries(resolved, sink)
     except Unreadable as error:
         found = error.finding
         sink.error(found.code, found.message, found.line, found.fix)

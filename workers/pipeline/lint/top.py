@@ -17,7 +17,7 @@ def check(pipeline: Pipeline) -> None:
     """Record every fault that no single job has."""
     body, sink = pipeline.body, pipeline.sink
     _visible(pipeline)
-    _entries(pipeline)
+    entries(body, sink)
     _includes(body.get("include"), sink)
     _stages(body, sink)
     default = body.get("default")
@@ -45,8 +45,8 @@ def _visible(pipeline: Pipeline) -> None:
         pipeline.sink.error("no-visible-job", message, 1, fix)
 
 
-def _entries(pipeline: Pipeline) -> None:
-    body, sink = pipeline.body, pipeline.sink
+def entries(body: Map, sink: Sink) -> None:
+    """Check that every top-level key is a keyword, a template with content, or a job."""
     for name, value in body.items():
         line = body.line_of(name)
         if name == HEADER:
