@@ -29,7 +29,7 @@ from service.problems import HANDLERS
 from service.rendering import Pages
 from service.routes import Endpoint
 from service.senders import Senders
-from service.state import State, Stores
+from service.state import FOLLOWERS, Limits, State, Stores
 from workers.errors import Misconfigured
 from workers.settings import Settings
 
@@ -79,14 +79,17 @@ def _lifespan(
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as open_now:
             short = await open_now.enter_async_context(_async_redis(settings, ANSWER_S))
-            streams = await open_now.enter_async_context(_async_redis(settings, STREAM_S))
+            streams = await open_now.enter_async_context(
+                _async_redis(settings, STREAM_S, FOLLOWERS + 10)
+            )
             sync = open_now.enter_context(_sync_redis(settings))
             http = await open_now.enter_async_context(_http())
             inbox = Inbox(short)
             open_now.push_async_callback(inbox.close)
             yield State(
                 settings=settings, stores=Stores.over(sync), inbox=inbox, redis=short,
-                streams=streams, http=http, senders=senders, keys=keys, metrics=Metrics(),
+                streams=streams, http=http,
+                limits=Limits(), senders=senders, keys=keys, metrics=Metrics(),
                 health=Health(settings, short, http), pages=pages,
                 document=document,
             )  # fmt: skip
@@ -94,10 +97,11 @@ def _lifespan(
     return lifespan
 
 
-def _async_redis(settings: Settings, seconds: float) -> redis.asyncio.Redis:
+def _async_redis(settings: Settings, seconds: float, most: int = 50) -> redis.asyncio.Redis:
     # Its own retries are off: they hide an outage for seconds, and GitLab waits for ten.
     return redis.asyncio.Redis.from_url(
         str(settings.redis_url), socket_timeout=seconds, socket_connect_timeout=ANSWER_S,
+        max_connections=most,
         retry=AsyncRetry(NoBackoff(), 0),
     )  # fmt: skip
 

@@ -1,21 +1,15 @@
 """`POST /api/v1/chat`: questions about runs and learned pipelines, answered by the local model.
 
-Straight to Ollama's own HTTP interface (`POST /api/chat`, Ollama docs) by httpx: its Python client
-stays in the workers, so that this process neither imports a model client nor has two ways to time
-out. The model gets no tool, no token and no address; what it is told of comes from Redis and is
+The model gets no tool, no token and no address; what it is told of comes from Redis and is
 text of strangers, and what it answers loses its links before anybody sees it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-import httpx
 import msgspec
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +19,7 @@ from service import lockout, runs
 from service.bodies import read_json
 from service.problems import Problem
 from service.state import Request, Stores
+from service.words import say
 from workers.learned import LearnedPipeline
 from workers.runs import Run
 from workers.settings import Settings
@@ -35,9 +30,6 @@ QUESTIONS_A_MINUTE = 20
 """From one address: a small machine's model answers fewer."""
 RUNS_TOLD = 20
 LEARNED_TOLD = 20
-ANSWER_TOKENS = 700
-ANSWER_MAX = 1_048_576
-"""Bytes: each token is a line of about 100."""
 FIELD_MAX = 200
 
 
@@ -90,7 +82,7 @@ async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
     named = "" if asked.project is None else str(asked.project)
     project = await runs.project_id(request, named)
     context = await run_in_threadpool(gather, request.state["stores"], project)
-    words = answer(request.state["http"], settings, _prompt(asked, context))
+    words = say(request.state["http"], settings, _prompt(asked, context))
     first = await anext(words, "")  # raises here, while the answer can still be an error
     if stream:
         return EventSourceResponse(_events(settings, context, first, words))
@@ -158,98 +150,6 @@ def _line(kind: str, facts: dict[str, Any]) -> str:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-async def answer(
-    http: httpx.AsyncClient, settings: Settings, messages: list[dict[str, str]]
-) -> AsyncGenerator[str, None]:
-    """The model's words, made safe. Raises Problem 503 before the first where there is no model.
-
-    The whole answer has `ollama_timeout_s`; what comes later is cut off.
-    """
-    question = {
-        "model": settings.ollama_model, "messages": messages, "stream": True,
-        "options": {"temperature": 0, "num_predict": ANSWER_TOKENS},
-    }  # fmt: skip
-    deadline = asyncio.get_running_loop().time() + settings.ollama_timeout_s
-    timeout = httpx.Timeout(settings.ollama_timeout_s, connect=3)
-    url = f"{settings.ollama_host}/api/chat"
-    try:
-        async with http.stream("POST", url, json=question, timeout=timeout) as got:
-            if got.status_code != 200:
-                raise _no_model(settings, got.status_code)
-            async with aclosing(_words(got, deadline)) as words:
-                async for word in words:
-                    yield word
-    except (httpx.HTTPError, TimeoutError) as error:
-        raise Problem(
-            503, f"the model does not answer ({type(error).__name__})", {"Retry-After": "30"}
-        ) from None
-
-
-def _no_model(settings: Settings, status: int) -> Problem:
-    if status == 404:
-        detail = f"the model {settings.ollama_model} is not there: ollama pull it"
-    else:
-        detail = f"Ollama answered {status}"
-    return Problem(503, detail, {"Retry-After": "60"})
-
-
-class _Chunk(msgspec.Struct):
-    message: _Said | None = None
-    done: bool = False
-
-
-class _Said(msgspec.Struct):
-    content: str = ""
-
-
-async def _words(got: httpx.Response, deadline: float) -> AsyncGenerator[str, None]:
-    """Whole words of the answer, cleaned: what a link is made of is never split."""
-    held = ""
-    async for line in _lines(got, deadline):
-        try:
-            chunk = msgspec.json.decode(line, type=_Chunk)
-        except msgspec.DecodeError:
-            raise httpx.DecodingError("no JSON") from None
-        held += chunk.message.content if chunk.message else ""
-        cut = max(held.rfind(" "), held.rfind("\n")) + 1
-        if cut:
-            yield clean(held[:cut])
-        # Nothing of use is a longer word than this; what is cut off cannot become a link.
-        held = held[cut:][:FIELD_MAX]
-        if chunk.done:
-            break
-    if held:
-        yield clean(held)
-
-
-async def _lines(got: httpx.Response, deadline: float) -> AsyncIterator[bytes]:
-    """The answer's lines. Raises TimeoutError at the deadline, DecodingError without an end."""
-    held, total = b"", 0
-    chunks = got.aiter_bytes()
-    while total <= ANSWER_MAX:
-        async with asyncio.timeout_at(deadline):
-            chunk = await anext(chunks, None)
-        if chunk is None:
-            return
-        total += len(chunk)
-        *whole, held = (held + chunk).split(b"\n")
-        for line in filter(None, whole):
-            yield line
-    raise httpx.DecodingError("the answer does not end")
-
-
-_LINK = re.compile(
-    r"(?:[a-z][a-z0-9+.-]{0,30}:)?//\S*|\bwww\.\S*|\b(?:javascript|data|vbscript|mailto):\S*",
-    re.IGNORECASE,
-)
-
-
-def clean(text: str) -> str:
-    """`text` without addresses, Markdown links and images, and HTML's angle brackets."""
-    text = _LINK.sub("(address removed)", text)
-    return text.replace("](", "] (").replace("![", "[").replace("<", "‹").replace(">", "›")
 
 
 def _reply(settings: Settings, context: Context, text: str) -> Reply:

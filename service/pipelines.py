@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import time
 from typing import Any, Literal
 
 import msgspec
@@ -17,21 +14,14 @@ from service.bodies import read_json
 from service.gitlab_access import DEVELOPER, Found, look_up, project_path
 from service.problems import Problem
 from service.state import Request, Stores
-from workers.dry_runs import Answer, DryRun
-from workers.errors import Denied, NotFound, Retryable
+from workers.errors import Denied, NotFound
 from workers.ledger import Trigger
-from workers.run_store import Busy
 from workers.runs import Options, Project, Run, State, TriggerKind, new_run, public
 from workers.settings import AutoCommit, Settings
 
 WAIT_MAX_S = 120
-DRY_RUN_S = 60.0
-DRY_RUNS_AT_ONCE = 8
-"""Each holds a thread of the pool while it waits."""
-_dry_runs = asyncio.Semaphore(DRY_RUNS_AT_ONCE)
 
 AutoCommitChoice = Literal["merge_request", "branch", "none"]
-Text = str
 
 
 class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,21 +41,6 @@ class Retrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     use_template_only: bool = False
 
 
-class DryRunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A project by address, id or path."""
-
-    repo_url: str | None = None
-    project: str | int | None = None
-    branch: str | None = None
-    use_template_only: bool = False
-
-
-class Validate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The text of a `.gitlab-ci.yml`."""
-
-    content: str
-
-
 async def workflow(request: Request) -> Response:
     """Make a run for the project at `repo_url`."""
     if auth.given_bearer(request) is not None:
@@ -78,7 +53,7 @@ async def workflow(request: Request) -> Response:
     options = Options(
         use_template_only=asked.use_template_only,
         auto_commit=_auto_commit(asked.auto_commit, request.state["settings"]),
-        branch=_branch(asked.branch),
+        branch=projects.checked_branch(asked.branch),
     )
     run = await run_in_threadpool(
         begin, request.state["stores"], found.project, "workflow", options, force=False
@@ -102,12 +77,15 @@ def begin(
 ) -> Run:
     """A new run, kept and marked as work. Raises Busy where one is not over.
 
-    The one that waits for a push is woken instead: it would take the new run's work.
+    The one that waits for a push is woken instead, and does what is asked now.
     """
     active = stores.runs.find(stores.ledger.project(project.id).get("active", ""))
     if active is not None and active.state == State.WAITING_FOR_PUSH:
+        woken = stores.runs.update(
+            active.id, lambda run: msgspec.structs.replace(run, options=options), "looking again"
+        )
         stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=active.id))
-        return active
+        return woken
     supersede = force and active is not None and active.state == State.AWAITING_PIPELINE
     run = stores.runs.create(new_run(project, kind, options=options), supersede=supersede)
     stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=run.id))
@@ -153,26 +131,15 @@ def _auto_commit(asked: bool | str | None, settings: Settings) -> str | None:
     return str(AutoCommit.MERGE_REQUEST if usual is AutoCommit.NONE else usual)
 
 
-_BRANCH = re.compile(
-    r"(?![-/.])(?!.*(?:\.\.|//|@\{|\.lock$|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,255}"
-)
-
-
-def _branch(name: str | None) -> str | None:
-    """A branch's name by Git's rules (git-check-ref-format). Raises Problem 422."""
-    if name is not None and not _BRANCH.fullmatch(name):
-        raise Problem(422, "branch is not the name of a branch")
-    return name
-
-
 async def _answer(request: Request, run: Run) -> Response:
     seconds = preferred_wait(request.headers.get("prefer", ""))
     headers = {"Location": f"/api/v1/runs/{run.id}"}
-    if not seconds:
+    if not seconds or request.state["limits"].followers.locked():
         return _json(202, run, headers)
     headers["Preference-Applied"] = f"wait={seconds}"
     stores, streams = request.state["stores"], request.state["streams"]
-    run = await waiting.until_committed(stores.runs, streams, run.id, seconds)
+    async with request.state["limits"].followers:
+        run = await waiting.until_committed(stores.runs, streams, run.id, seconds)
     if run.state in (State.FAILED, State.ERROR):
         reason = run.reason or f"the run ended as {run.state}"
         raise Problem(500, reason, headers, run=run.id, state=str(run.state))
@@ -190,63 +157,6 @@ def preferred_wait(header: str) -> int:
     return 0
 
 
-async def analyze(request: Request) -> Response:
-    """What a project is, with evidence; nothing is written."""
-    return await _dry_run(request, "analyze", await read_json(request, DryRunRequest))
-
-
-async def generate(request: Request) -> Response:
-    """The files a run would commit; nothing is written."""
-    return await _dry_run(request, "generate", await read_json(request, DryRunRequest))
-
-
-async def validate(request: Request) -> Response:
-    """What is wrong with a `.gitlab-ci.yml`."""
-    asked = await read_json(request, Validate)
-    return await _asked(request, DryRun(kind="validate", content=asked.content))
-
-
-async def _dry_run(
-    request: Request, kind: Literal["analyze", "generate"], asked: DryRunRequest
-) -> Response:
-    if (asked.repo_url is None) == (asked.project is None):
-        raise Problem(422, "either repo_url or project is needed")
-    if asked.repo_url is not None:
-        project = project_path(asked.repo_url, request.state["settings"].gitlab_url)
-    else:
-        project = projects.checked(str(asked.project))
-    ref = _branch(asked.branch) or ""
-    question = DryRun(
-        kind=kind, project=project, ref=ref, use_template_only=asked.use_template_only
-    )
-    return await _asked(request, question)
-
-
-async def _asked(request: Request, question: DryRun) -> Response:
-    if _dry_runs.locked():
-        raise Problem(503, "too many dry runs at once", {"Retry-After": "5"})
-    async with _dry_runs:
-        answer = await _wait(request.state["stores"], question)
-    if answer.error is not None or answer.result is None:
-        raise Problem(max(400, min(answer.status, 599)), answer.error or "there is no result")
-    return Response(msgspec.json.encode(answer.result), media_type="application/json")
-
-
-async def _wait(stores: Stores, question: DryRun) -> Answer:
-    """Short waits, one after the other: a thread is never held when the client has gone."""
-    end = time.monotonic() + DRY_RUN_S
-    ask_id = await run_in_threadpool(stores.dry_runs.ask, question)
-    while time.monotonic() < end:
-        try:
-            return await run_in_threadpool(stores.dry_runs.wait, ask_id, 1.0)
-        except Retryable:
-            continue
-    raise Problem(504, f"no worker answered within {DRY_RUN_S:g} s; are workers running?")
-
-
 def _json(status: int, run: Run, headers: dict[str, Any]) -> Response:
     body = msgspec.json.encode(public(run))
     return Response(body, status, headers, media_type="application/json")
-
-
-__all__ = ["Busy", "analyze", "begin", "generate", "retrigger", "validate", "workflow"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -56,6 +57,18 @@ def checked(text: str) -> str:
             raise Problem(404, "there is no such project")
         return text
     return checked_path(text)
+
+
+_BRANCH = re.compile(
+    r"(?![-/.])(?!.*(?:\.\.|//|@\{|\.lock$|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]{1,255}"
+)
+
+
+def checked_branch(name: str | None) -> str | None:
+    """A branch's name by Git's rules (git-check-ref-format). Raises Problem 422."""
+    if name is not None and not _BRANCH.fullmatch(name):
+        raise Problem(422, "branch is not the name of a branch")
+    return name
 
 
 async def named(request: Request) -> Project:

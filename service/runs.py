@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import structlog
+from redis.exceptions import RedisError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -17,7 +19,9 @@ from service.state import Request
 from workers.errors import NotFound
 from workers.learned import LearnedPipeline
 from workers.ledger import Delivery
-from workers.runs import END, State, public
+from workers.runs import END, Progress, State, public
+
+log = structlog.get_logger(__name__)
 
 LIMIT_MAX = 200
 PING_S = 15
@@ -97,18 +101,28 @@ async def stream(request: Request, last: str | None) -> Response:
     run_id = request.path_params["id"]
     stores = request.state["stores"]
     await run_in_threadpool(stores.runs.get, run_id)  # raises NotFound before the stream begins
+    if request.state["limits"].followers.locked():
+        raise Problem(503, "too many follow runs at once", {"Retry-After": "30"})
     after = waiting.stream_id(last)
     return EventSourceResponse(_progress(request, run_id, after), ping=PING_S)
 
 
 async def _progress(request: Request, run_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
     stores, streams = request.state["stores"], request.state["streams"]
-    async for run, lines in waiting.follow(stores.runs, streams, run_id, after):
-        for line in lines:
-            data = {"state": line.state, "message": line.message, "at": line.at}
-            yield ServerSentEvent(_text(data), event="progress", id=line.id)
-        if run.state in END:
-            yield ServerSentEvent(_text(public(run, contents=False)), event="end")
+    async with request.state["limits"].followers:
+        try:
+            async for run, lines in waiting.follow(stores.runs, streams, run_id, after):
+                for line in lines:
+                    yield _line(line)
+                if run.state in END:
+                    yield ServerSentEvent(_text(public(run, contents=False)), event="end")
+        except RedisError as error:  # the stream ends; whoever reads it asks again from there
+            log.warning("a stream of progress broke off", run=run_id, error=type(error).__name__)
+
+
+def _line(line: Progress) -> ServerSentEvent:
+    data = {"state": line.state, "message": line.message, "at": line.at}
+    return ServerSentEvent(_text(data), event="progress", id=line.id)
 
 
 async def list_learned(request: Request) -> Response:

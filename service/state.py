@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from redis import Redis
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from service.senders import Senders
 
 
+FOLLOWERS = 200
+"""Requests that follow a run, each with a connection to Redis."""
+
+
 class Stores(NamedTuple):
     """The synchronous stores; call them through `run_in_threadpool`."""
 
@@ -41,6 +46,14 @@ class Stores(NamedTuple):
         return cls(redis, Ledger(redis), RunStore(redis), LearnedStore(redis), DryRuns(redis))
 
 
+class Limits:
+    """How much of what holds a thread or a connection for long goes on at once."""
+
+    def __init__(self) -> None:
+        self.dry_runs = asyncio.Semaphore(8)
+        self.followers = asyncio.Semaphore(FOLLOWERS)
+
+
 class State(TypedDict):
     """Starlette's lifespan state, typed."""
 
@@ -52,6 +65,7 @@ class State(TypedDict):
     streams: AsyncRedis
     """For blocking reads of progress."""
     http: httpx.AsyncClient
+    limits: Limits
     senders: Senders
     keys: Keys
     metrics: Metrics

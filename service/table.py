@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service import chat, health, metrics, openapi, pipelines, projects, runs, webhooks
+from service import chat, dry_runs, health, metrics, openapi, pipelines, projects, runs, webhooks
 from service.auth import Access, Role
 from service.routes import Answer, Endpoint, Operation, Parameter
 from workers.runs import Run, State
@@ -64,19 +64,19 @@ def _pipeline() -> list[Endpoint]:
             },
             errors=(403, 404, 409, 415, 422, 500),
         )),
-        Endpoint("POST", "/api/v1/pipeline/analyze", pipelines.analyze, Operation(
+        Endpoint("POST", "/api/v1/pipeline/analyze", dry_runs.analyze, Operation(
             summary="What a project is, with the evidence; nothing is written", tag="Dry runs",
-            body=pipelines.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
+            body=dry_runs.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
             answers={200: Answer("The analysis", dict[str, Any])},
         )),
-        Endpoint("POST", "/api/v1/pipeline/generate", pipelines.generate, Operation(
+        Endpoint("POST", "/api/v1/pipeline/generate", dry_runs.generate, Operation(
             summary="The files a run would commit; nothing is written", tag="Dry runs",
-            body=pipelines.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
+            body=dry_runs.DryRunRequest, errors=(403, 404, 415, 422, 500, 504),
             answers={200: Answer("Analysis, reference and files", dict[str, Any])},
         )),
-        Endpoint("POST", "/api/v1/pipeline/validate", pipelines.validate, Operation(
+        Endpoint("POST", "/api/v1/pipeline/validate", dry_runs.validate, Operation(
             summary="What is wrong with a .gitlab-ci.yml", tag="Dry runs",
-            body=pipelines.Validate, errors=(415, 422, 500, 504),
+            body=dry_runs.Validate, errors=(415, 422, 500, 504),
             answers={200: Answer("Errors and warnings", dict[str, Any])},
         )),
     ]  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import redis
@@ -15,6 +18,7 @@ from pydantic import SecretStr
 
 from service.auth import Access
 from service.routes import Endpoint
+from service.state import FOLLOWERS
 from service.table import routes
 from tests.support.service import (
     API_TOKEN,
@@ -383,11 +387,13 @@ def test_force_supersedes_a_run_that_awaits_its_pipeline(service: Running, runs:
 def test_a_run_that_waits_for_a_push_is_woken(
     service: Running, runs: RunStore, ledger: Ledger
 ) -> None:
-    """The same run goes on; there is no second one."""
+    """The same run goes on, as is asked now; there is no second one."""
     run = runs.create(new_run(SHOP, "project_created"))
     moved(runs, run, State.WAITING_FOR_PUSH)
-    answer = service.api("POST", "/api/v1/projects/42/retrigger")
+    asked = {"use_template_only": True}
+    answer = service.api("POST", "/api/v1/projects/42/retrigger", json=asked)
     assert answer.status_code == 202 and answer.json()["id"] == run.id
+    assert runs.get(run.id).options.use_template_only
     work = ledger.take(42, "generate")
     assert work is not None and [(t.kind, t.run) for t in work.triggers] == [("retrigger", run.id)]
 
@@ -519,6 +525,40 @@ def test_a_stream_goes_on_after_the_last_event(service: Running, runs: RunStore)
         "GET", f"/api/v1/runs/{run.id}/events", headers={"Last-Event-ID": first[0][1]["_id"]}
     )
     assert events(again.text) == first[1:]
+
+
+def test_a_stream_ends_quietly_when_redis_goes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What came is kept, nothing is thrown; a reader that comes again goes on from there."""
+    with EmbeddedRedis(tmp_path) as store, running_service(store.url) as service:
+        with redis.Redis.from_url(store.url) as client:
+            run = RunStore(client).create(new_run(SHOP, "push"))
+        threading.Timer(0.5, store.stop).start()
+        answer = service.api("GET", f"/api/v1/runs/{run.id}/events")
+    assert [name for name, _ in events(answer.text)] == ["progress"]
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_followers_have_a_limit(service: Running, runs: RunStore) -> None:
+    """One more than that is told to come later, and a place is free again when one has gone."""
+    run = runs.create(new_run(SHOP, "push"))
+    path = f"/api/v1/runs/{run.id}/events"
+    headers = {"Authorization": f"Bearer {API_TOKEN}"}
+    many = httpx.Limits(max_connections=None)
+    reading = []
+    with contextlib.ExitStack() as opened:
+        client = opened.enter_context(
+            httpx.Client(base_url=service.url, trust_env=False, limits=many, timeout=30)
+        )
+        for _ in range(FOLLOWERS):
+            first = opened.enter_context(client.stream("GET", path, headers=headers))
+            reading.append(first.iter_bytes())  # httpx hangs up where nobody keeps reading
+            next(reading[-1])
+        refused = service.api("GET", path)
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+    moved(runs, run, State.SKIPPED)
+    assert until(lambda: service.api("GET", path).status_code == 200)
 
 
 # -- projects, learned, deliveries

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from service.chat import clean
+from service.words import clean
 from tests.support.service import API_TOKEN, SECRET, Running, Server, running_service
 from tests.support.stories import Story
 from workers.embedded import EmbeddedRedis, free_port

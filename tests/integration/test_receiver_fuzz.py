@@ -151,11 +151,9 @@ RAW_REQUESTS = (
     b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Length: 0\r\n\r\n",
     b"POST /webhooks/gitlab HTTP/1.1\r\nHost: a b\r\nContent-Length: 0\r\n\r\n",
     b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}"
-    ,
+    b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
     b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"POST /webhooks/gitlab HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-    b"Content-Length: 3\r\n\r\n0\r\n\r\n",
+    b"POST /webhooks/gitlab HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0",
     b"POST http://evil.example/webhooks/gitlab HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
     b"POST //evil.example/webhooks/gitlab HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
     b"POST /webhooks/gitlab/ HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n",

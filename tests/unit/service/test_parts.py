@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from service.graph import BOX, STAGES, draw
-from service.pipelines import _branch, preferred_wait
+from service.pipelines import preferred_wait
 from service.problems import Problem, status_of
+from service.projects import checked_branch
 from service.rendering import HERE, Pages, as_clock, as_time, count, phases, safe_link, steps, took
 from service.waiting import stream_id
 from workers import errors
@@ -31,7 +32,7 @@ def test_prefer_wait(header: str, seconds: int) -> None:
 @pytest.mark.parametrize("name", ["main", "feature/x", "a", "release-1.2", "\u00fcber", "a@b"])
 def test_names_of_branches(name: str) -> None:
     """What Git takes."""
-    assert _branch(name) == name
+    assert checked_branch(name) == name
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_names_of_branches(name: str) -> None:
 def test_what_is_no_branch(name: str) -> None:
     """What git-check-ref-format refuses."""
     with pytest.raises(Problem):
-        _branch(name)
+        checked_branch(name)
 
 
 @pytest.mark.parametrize(
