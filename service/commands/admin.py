@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,15 @@ from workers.errors import Misconfigured
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from workers.clients.gitlab_hooks import HookState
+    from workers.clients.gitlab_hooks import HookState, Shelf
     from workers.wiring import Parts
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ProjectOption = Annotated[
-    str, typer.Option("--project", help="A project's id or path; without it, the system hook.")
+    str, typer.Option("--project", help="A project's id or path: its webhook (Maintainer).")
+]
+GroupOption = Annotated[
+    str, typer.Option("--group", help="A group's id or path: its webhook (Premium, Owner).")
 ]
 
 
@@ -24,7 +27,8 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(doctor)
     hooks = typer.Typer(
-        help="The system hook of the instance, or a project's webhook.", no_args_is_help=True
+        help="The system hook of the instance, or the webhook of a group or project.",
+        no_args_is_help=True,
     )
     hooks.command("install")(hooks_install)
     hooks.command("check")(hooks_check)
@@ -46,59 +50,98 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(1 if any(check.state == "failed" for check in found) else 0)
 
 
-def hooks_install(project: ProjectOption = "") -> None:
+def hooks_install(
+    project: ProjectOption = "", group: GroupOption = "", as_json: Json = False
+) -> None:
     """Install or repair the webhook that brings GitLab's events here.
 
-    The system hook needs an administrator's token, a project's webhook a Maintainer's.
+    Without an option it is the system hook, which needs an administrator's token. GitLab.com has
+    none: `--group` hears of new projects there, `--project` of one project's pushes.
     """
-    parts, url = _parts()
-    output.console().print(f"{_ensure(parts, url, project)} → {url}")
+    from workers.clients.gitlab_hooks import ensure
 
-
-def hooks_check(project: ProjectOption = "", as_json: Json = False) -> None:
-    """Say whether the webhook is there and sound. Changes nothing; exit code 1 where it is not."""
     parts, url = _parts()
-    gitlab = parts.gitlab
-    found = (
-        gitlab.project_hooks(gitlab.project(_id(project)).id) if project else gitlab.system_hooks()
-    )
-    mine = [hook for hook in found if hook.url.rstrip("/") == url]
-    sound = [hook for hook in mine if hook.push_events and not hook.disabled]
+    settings, shelf = parts.settings, _shelf(parts, project, group)
+    signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
+    state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
+    what = _named(project, group)
     if as_json:
-        output.print_json({"url": url, "installed": bool(mine), "sound": bool(sound)})
-    elif sound:
-        output.console().print(f"sound: hook {sound[0].id} → {url}")
+        shown = {"url": url, "kind": shelf.kind, "id": state.id, "created": state.created}
+        output.print_json({**shown, "repaired": state.repaired, "signed": state.signed})
     else:
-        what = "not delivering" if mine else "not installed"
-        again = f" --project {project}" if project else ""
-        output.console().print(f"{what}: {url}; fix: devops-backend hooks install{again}")
-    raise typer.Exit(0 if sound else 1)
+        how = "created" if state.created else "written anew"
+        output.console().print(f"{what} {state.id} {how} → {url}")
+    for note in _notes(state, bool(signing)):
+        output.note(f"note: {note}")
+
+
+def hooks_check(
+    project: ProjectOption = "", group: GroupOption = "", as_json: Json = False
+) -> None:
+    """Say whether the webhook is there and sound. Changes nothing; exit code 1 where it is not."""
+    from workers.clients.gitlab_hooks import faults, find
+
+    parts, url = _parts()
+    shelf = _shelf(parts, project, group)
+    mine = find(shelf, url)
+    sign = bool(parts.settings.gitlab_signing_token)
+    wrong = faults(mine, shelf.kind, url, sign) if mine else ["not installed"]
+    if as_json:
+        found: dict[str, Any] = {"url": url, "kind": shelf.kind, "installed": mine is not None}
+        output.print_json({**found, "sound": not wrong, "faults": wrong})
+    elif mine is not None and not wrong:
+        output.console().print(f"sound: {_named(project, group)} {mine.id} → {url}")
+    else:
+        output.console().print(f"{_named(project, group)} → {url}: {'; '.join(wrong)}")
+        output.console().print(f"fix: devops-backend hooks install{_options(project, group)}")
+    raise typer.Exit(1 if wrong else 0)
 
 
 def _parts() -> tuple[Parts, str]:
+    from workers.hooking import hook_url
     from workers.wiring import Parts
 
     settings, _ = Settings.load().with_secrets()
     if settings.gitlab_token is None:
         raise Misconfigured("GITLAB_TOKEN: should be an access token with scope api")
-    return Parts(settings), f"{settings.devops_backend_url}/webhooks/gitlab"
+    return Parts(settings), hook_url(settings.devops_backend_url)
 
 
-def _id(project: str) -> int | str:
-    return int(project) if project.isdigit() else project
+def _shelf(parts: Parts, project: str, group: str) -> Shelf:
+    """The webhooks that the options name."""
+    from workers.clients import gitlab_hooks as kinds
 
-
-def _ensure(parts: Parts, url: str, project: str) -> str:
-    from workers.clients.gitlab_hooks import ensure_project_hook, ensure_system_hook
-
-    settings = parts.settings
-    secret = settings.gitlab_webhook_secret[0]
-    signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
-    state: HookState
+    if project and group:
+        raise typer.BadParameter("--project and --group exclude each other")
+    if group:
+        return kinds.of_group(parts.gitlab, _id(group))
     if project:
-        known = parts.gitlab.project(_id(project))
-        state = ensure_project_hook(parts.gitlab, known.id, url, secret, signing, force=True)
-    else:
-        state = ensure_system_hook(parts.gitlab, url, secret, signing, force=True)
-    kind = f"webhook of {project}" if project else "system hook"
-    return f"{kind} {state.id} {'created' if state.created else 'written anew'}"
+        return kinds.of_project(parts.gitlab, parts.gitlab.project(_id(project)).id)
+    return kinds.of_instance(parts.gitlab)
+
+
+def _id(name: str) -> int | str:
+    return int(name) if name.isdigit() else name.strip("/")
+
+
+def _named(project: str, group: str) -> str:
+    if group:
+        return f"webhook of the group {group}"
+    return f"webhook of {project}" if project else "system hook"
+
+
+def _options(project: str, group: str) -> str:
+    return f" --group {group}" if group else f" --project {project}" if project else ""
+
+
+def _notes(state: HookState, sign: bool) -> list[str]:
+    """What this GitLab cannot do."""
+    notes = []
+    if sign and not state.signed:
+        notes.append("deliveries are not signed: GitLab does that from 19.0 on; the secret holds")
+    if not state.births:
+        notes.append(
+            "this GitLab tells groups nothing of new projects (17.6 does): their first push is the"
+            " first that is heard of them"
+        )
+    return notes

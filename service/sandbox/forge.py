@@ -25,6 +25,8 @@ class Switches(msgspec.Struct):
     requests_per_minute: int = 0
     """Each caller's limit, answered with 429 above it; 0 is none."""
     signing_tokens: bool = True
+    premium: bool = True
+    """Off: no webhooks of groups, as on GitLab Free."""
     hook_duplicate: float = 0.0
     """Probability that a delivery is sent twice."""
     hook_reorder_s: float = 0.0

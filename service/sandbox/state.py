@@ -151,6 +151,7 @@ class Hook(msgspec.Struct):
     project_id: int | None = None
     group: str | None = None
     """Full path of the group whose hook it is; neither project nor group: the instance's."""
+    group_id: int | None = None
     name: str | None = None
     description: str | None = None
     token: str | None = None

@@ -10,8 +10,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.gitlab import Instance, quiet, sandbox
-from workers.clients.gitlab import GitLab, ensure_project_hook, ensure_system_hook
-from workers.errors import Denied, Rejected
+from workers.clients.gitlab import (
+    GitLab,
+    ensure_group_hook,
+    ensure_project_hook,
+    ensure_system_hook,
+)
+from workers.errors import Denied, NotFound, Rejected
 
 URL = "http://localhost:8000/webhooks/gitlab"
 SECRET = "a-secret-of-the-webhook"
@@ -137,9 +142,67 @@ def test_project_hooks_need_a_maintainer(at: Instance) -> None:
         ensure_project_hook(at.gitlab, project.id, URL, SECRET)
 
 
+def owned(at: Instance, group: str) -> str:
+    """A group whose owner is the bot; its path."""
+    at.control.set_owners(group, "devops-backend")
+    return group
+
+
+def test_a_group_hook_by_path_and_by_id(at: Instance) -> None:
+    """Births, pushes and pipelines on; found again by either name of the group, also a subgroup."""
+    path = owned(at, "corp/teams")
+    made = ensure_group_hook(at.gitlab, path, URL, SECRET, SIGNING)
+    assert made.created and made.signed and made.births
+    number = at.gitlab.group(path).id
+    again = ensure_group_hook(at.gitlab, number, URL, SECRET, SIGNING)
+    assert (again.id, again.created, again.repaired) == (made.id, False, ())
+    [hook] = at.gitlab.group_hooks(number)
+    assert hook.push_events and hook.pipeline_events and hook.project_events
+    assert hook.enable_ssl_verification and hook.group_id == number
+
+
+def test_a_broken_group_hook_is_repaired(at: Instance) -> None:
+    """Each event that is off is named and put right, in place; foreign webhooks stay."""
+    number = at.gitlab.group(owned(at, "mended")).id
+    other = at.gitlab.create_group_hook(number, {"url": "http://ci.example/x"})
+    events = {"push_events": False, "pipeline_events": False, "project_events": False}
+    broken = at.gitlab.create_group_hook(number, {"url": URL, **events})
+    state = ensure_group_hook(at.gitlab, number, URL, SECRET)
+    assert state.id == broken.id and len(state.repaired) == 3
+    assert "births of projects were not told" in state.repaired
+    assert at.gitlab.group_hooks(number)[0] == other
+    at.gitlab.delete_group_hook(number, broken.id)
+    at.gitlab.delete_group_hook(number, broken.id)
+    assert at.gitlab.group_hooks(number) == (other,)
+
+
+def test_group_hooks_are_not_for_everyone(at: Instance) -> None:
+    """Without a licence, or as no Owner: the tier, the role and both ways out are named."""
+    path = owned(at, "poor")
+    at.control.set_switches(premium=False)
+    try:
+        with pytest.raises(Denied, match=r"\(404\).*Premium.*system hook.*--project"):
+            ensure_group_hook(at.gitlab, path, URL, SECRET)
+    finally:
+        at.control.set_switches(premium=True)
+    at.control.set_owners("theirs", "dev")
+    with pytest.raises(Denied, match=r"\(403\).*Owner of the group"):
+        ensure_group_hook(at.gitlab, "theirs", URL, SECRET)
+    with pytest.raises(NotFound):
+        ensure_group_hook(at.gitlab, "no-such-group", URL, SECRET)
+
+
+def test_a_groups_local_address_is_explained(at: Instance) -> None:
+    """As for projects: only system hooks may reach local addresses by default."""
+    path = owned(at, "local-group")
+    at.control.set_switches(local_requests=False)
+    with pytest.raises(Rejected, match="Allow requests to the local network from webhooks"):
+        ensure_group_hook(at.gitlab, path, URL, SECRET)
+
+
 def test_the_system_hook(at: Instance) -> None:
     """Administrators only; pushes on; repaired in place; forced where a secret changed."""
-    with pytest.raises(Denied):
+    with pytest.raises(Denied, match=r"administrator.*admin_mode.*--group"):
         ensure_system_hook(at.gitlab, URL, SECRET)
     with GitLab(at.url, at.admin_token) as admin:
         made = ensure_system_hook(admin, URL, SECRET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.clients.gitlab_hooks import (
     Hooks,
     HookState,
+    ensure_group_hook,
     ensure_project_hook,
     ensure_system_hook,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "PipelineState",
     "Project",
     "ServerLint",
+    "ensure_group_hook",
     "ensure_project_hook",
     "ensure_system_hook",
 ]

@@ -209,6 +209,10 @@ class Pipelines(Repository):
         answer = self.get("/projects/{}/runners", project_id, per_page=100)
         return tuple(answer.decode(list[Runner]))
 
+    def runner(self, runner_id: int) -> Runner:
+        """A runner with its tags. Raises Denied where the token may not see it."""
+        return self.get("/runners/{}", runner_id).decode(Runner)
+
     def variables(self, project_id: int) -> tuple[Variable, ...]:
         """Names of the project's own CI variables, never values. Raises Denied below Maintainer."""
         answer = self.get("/projects/{}/variables", project_id, per_page=100)

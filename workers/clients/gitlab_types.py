@@ -59,6 +59,11 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """None or "" for `.gitlab-ci.yml`; else a committed `.gitlab-ci.yml` is not read."""
     auto_devops: bool | None = msgspec.field(name="auto_devops_enabled", default=None)
     marked_for_deletion_on: str | None = None
+    container_registry_enabled: bool | None = None
+    container_registry_access_level: str | None = None
+    merge_requests_enabled: bool | None = None
+    merge_requests_access_level: str | None = None
+    shared_runners_enabled: bool | None = None
     namespace: _Namespace | None = None
     permissions: _Permissions | None = None
 
@@ -66,6 +71,18 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     def ci_enabled(self) -> bool:
         """False where the project's CI/CD is switched off."""
         return self.jobs_enabled is not False and self.builds_access_level != "disabled"
+
+    @property
+    def registry_enabled(self) -> bool:
+        """False where the project's container registry is switched off."""
+        off = self.container_registry_access_level == "disabled"
+        return not off and self.container_registry_enabled is not False
+
+    @property
+    def merge_requests_open(self) -> bool:
+        """False where the project takes no merge requests."""
+        off = self.merge_requests_access_level == "disabled"
+        return not off and self.merge_requests_enabled is not False
 
     @property
     def namespace_top(self) -> str:
@@ -206,14 +223,18 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
-    """A project or system webhook. GitLab never tells its tokens."""
+    """A webhook of a project, a group or the instance. GitLab never tells its tokens."""
 
     id: int
     url: str
     name: str | None = None
+    group_id: int | None = None
+    """Of a group's webhook."""
     push_events: bool | None = False
     pipeline_events: bool | None = False
     repository_update_events: bool | None = False
+    project_events: bool | None = None
+    """None where this GitLab tells groups nothing of new projects (before 17.6)."""
     enable_ssl_verification: bool | None = True
     push_events_branch_filter: str | None = None
     custom_webhook_template: str | None = None
@@ -228,14 +249,30 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
         return self.alert_status in ("temporarily_disabled", "disabled")
 
 
+class Group(msgspec.Struct, frozen=True):
+    """A group."""
+
+    id: int
+    full_path: str = ""
+
+
 class Runner(msgspec.Struct, frozen=True, kw_only=True):
-    """A runner that may take the project's jobs."""
+    """A runner that may take the project's jobs.
+
+    Lists tell neither tags nor access: those are None until the runner itself was asked for.
+    """
 
     id: int
     description: str | None = None
     runner_type: str | None = None
+    """instance_type, group_type or project_type."""
     status: str | None = None
+    """online, offline, stale or never_contacted."""
     paused: bool | None = False
+    tag_list: tuple[str, ...] | None = None
+    run_untagged: bool | None = None
+    access_level: str | None = None
+    """not_protected, or ref_protected for one that takes jobs of protected refs only."""
 
     @property
     def usable(self) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from service.sandbox import payloads
 from service.sandbox.hooks import Delivery
-from service.sandbox.refusal import error, message, not_found
+from service.sandbox.refusal import Refusal, error, message, not_found
 from service.sandbox.repository import ZERO, Change
 from service.sandbox.rest.call import Answer, Call, paginate
 from service.sandbox.state import Group, Hook, Project, Role, stamp
@@ -39,7 +39,8 @@ def show(hook: Hook) -> dict[str, Any]:
         "signing_token_present": hook.signing_token is not None,
     }
     if hook.project_id is not None or hook.group is not None:
-        body["project_id"] = hook.project_id
+        owner = "project_id" if hook.group_id is None else "group_id"
+        body[owner] = hook.project_id or hook.group_id
         body["alert_status"] = hook.alert_status
         body["disabled_until"] = stamp(hook.disabled_until)
     return body
@@ -116,6 +117,8 @@ def _place(call: Call) -> Place:
         return Place(project.hooks, project=project)
     if "group" in call.ids:
         group = forge.find_group(call.ids["group"])
+        if not forge.switches.premium:
+            raise Refusal(404, {"error": "404 Not Found"})
         if not call.user.admin and call.user.id not in group.owners:
             raise message(403, "403 Forbidden")
         return Place(group.hooks, group=group)
@@ -148,7 +151,8 @@ def create_hook(call: Call) -> Answer:
         raise message(422, f"Maximum number of project hooks ({MOST_HOOKS}) exceeded")
     hook = Hook(call.sandbox.forge.next_id("hook"), url, push_events=place.guarded)
     hook.project_id = place.project.id if place.project else None
-    hook.group = place.group.full_path if place.group else None
+    if place.group:
+        hook.group, hook.group_id = place.group.full_path, place.group.id
     _fill(call, hook)
     place.hooks[hook.id] = hook
     return Answer(show(hook), 201)
