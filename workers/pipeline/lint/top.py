@@ -18,6 +18,10 @@ def check(pipeline: Pipeline) -> None:
     body, sink = pipeline.body, pipeline.sink
     _visible(pipeline)
     entries(body, sink)
+    if HEADER in body:
+        message = f"{quoted(HEADER)} is a header: it stands in a document of its own"
+        line = body.line_of(HEADER)
+        sink.error("misplaced-spec", message, line, "put it first, with `---` below it")
     _includes(body.get("include"), sink)
     _stages(body, sink)
     default = body.get("default")
@@ -49,14 +53,11 @@ def entries(body: Map, sink: Sink) -> None:
     """Check that every top-level key is a keyword, a template with content, or a job."""
     for name, value in body.items():
         line = body.line_of(name)
-        if name == HEADER:
-            message = f"{quoted(name)} is a header: it stands in a document of its own"
-            sink.error("misplaced-spec", message, line, "put it first, with `---` below it")
-        elif name.startswith("."):
+        if name.startswith("."):
             if _is_blank(value):
                 message = f"the template {quoted(name)} is empty"
                 sink.error("empty-template", message, line, "give it a keyword, or remove it")
-        elif name not in GLOBAL and not isinstance(value, (Map, Opaque)):
+        elif name not in GLOBAL and name != HEADER and not isinstance(value, (Map, Opaque)):
             what = "empty" if value is None else "not a mapping"
             message = f"{quoted(name)} is taken for a job, but is {what}"
             fix = sink.suggest(name, GLOBAL, "write its keywords below it, indented")
