@@ -97,7 +97,7 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         """The sample as a repository in memory."""
         return MemorySource(self.blobs, self.links, self.submodules, self.languages)
 
-    def buried(self, noise: int = 5000) -> MemorySource:
+    def buried(self, noise: int = 1500) -> MemorySource:
         """The sample among `noise` pictures that Git lists before nearly everything else.
 
         As GitLab does, the source tells the shares of languages; by files here, not by bytes.
