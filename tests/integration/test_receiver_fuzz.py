@@ -178,13 +178,13 @@ def test_no_bytes_on_a_socket_make_it_fail(
     """Answered 2xx to 4xx or cut off; never 5xx, nothing of the Host in the answer."""
     with socket.create_connection(("127.0.0.1", int(service.url.rpartition(":")[2])), 5) as sock:
         sock.settimeout(2)
-        sock.sendall(sent)
-        sock.shutdown(socket.SHUT_WR)
         answer = b""
         try:
+            sock.sendall(sent)
+            sock.shutdown(socket.SHUT_WR)
             while chunk := sock.recv(65536):
                 answer += chunk
-        except (TimeoutError, ConnectionError):
+        except OSError:  # it was cut off, or said no more
             answer += b""
     if answer:
         assert answer.split(b" ", 2)[1][:1] in b"234", answer[:300]
