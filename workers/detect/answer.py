@@ -64,7 +64,7 @@ def analysis(
 def _promote(best: Found, inside: list[Found]) -> None:
     """What a workspace's root leaves to its members: the one framework, the common test tool."""
     shared = apps.shared_framework(inside) if best.framework is None else None
-    if shared is not None and best.monorepo:
+    if shared is not None and (best.monorepo or len(best.members) == 1):
         best.set("framework", shared.framework, shared.manifest)
         best.port = best.port or shared.port
     tools = [one for one in inside if one.test_tool and one.ecosystem == best.ecosystem]

@@ -7,7 +7,7 @@ from workers.detect.found import Folder, Found
 from workers.detect.judge import STRONG, verdict
 from workers.detect.monorepo import counted
 from workers.detect.read import Reader
-from workers.detect.sources import is_test
+from workers.detect.sources import is_aside, is_test
 
 MANIFESTS = tuple(
     "package.json pyproject.toml requirements.txt Pipfile setup.py go.mod pom.xml build.gradle "
@@ -21,15 +21,18 @@ AUXILIARY = frozenset(
     "website site docs-site storybook xtask fuzz config configs .config utils e2e-tests load-tests".split()
 )
 """Folders whose manifests help with the program but are not it."""
-PLACES = ("src", "app", "apps", "services", "packages", "backend", "server", "cmd")
+PLACES = (
+    "src app apps services backend server api web frontend client packages functions projects "
+    "source cmd lambda public charts roles".split()
+)
 DEPTH = 3
 LIMIT = 12
 
 
 def folders(reader: Reader) -> list[str]:
     """The shallowest folders with a manifest, asides and tests left out, programs first."""
-    for name in PLACES:
-        reader.want_listing(name)
+    for name in _places(reader):
+        reader.want_listing(name, deep=True)
     near = [p for p in reader.tree.match(*MANIFESTS) if 0 < p.count("/") <= DEPTH]
     near = [path for path in near if not is_test(path)]
     useful = [path for path in near if not is_auxiliary(path)]
@@ -39,6 +42,18 @@ def folders(reader: Reader) -> list[str]:
         if not any(path.startswith(upper + "/") for upper in kept):
             kept.append(path)
     return kept[:LIMIT]
+
+
+def _places(reader: Reader) -> list[str]:
+    """Folders of the root that may hold a program, the usual names first."""
+    names = [path for path in reader.tree.subfolders.get("", ()) if not path.startswith(".")]
+    useful = [
+        name
+        for name in names
+        if name in PLACES or not (is_aside(name + "/x") or is_auxiliary(name + "/x"))
+    ]
+    rank = {name: place for place, name in enumerate(PLACES)}
+    return sorted(useful, key=lambda name: (rank.get(name.lower(), len(rank)), name))
 
 
 def is_auxiliary(path: str) -> bool:
@@ -66,6 +81,11 @@ def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]
     return tuple(listed)
 
 
+def _among_apps(path: str) -> bool:
+    head = path.partition("/")[0].lower()
+    return head in PLACES and head not in ("packages", "projects", "src", "source")
+
+
 def _language(reader: Reader, path: str) -> str | None:
     counts = Folder(reader, path).sources
     known = {name: n for name, n in counts.items() if name not in ("html", "shell")}
@@ -73,6 +93,10 @@ def _language(reader: Reader, path: str) -> str | None:
 
 
 def shared_framework(inside: list[Found]) -> Found | None:
-    """The one app of a workspace whose framework decides; None where there are several kinds."""
+    """The one app of a workspace whose framework decides; None where there are several kinds.
+
+    In a workspace of packages only what stands among the apps counts: packages are libraries.
+    """
     apps = [one for one in inside if one.framework and one.kind in ("server", "full", "app")]
+    apps = [one for one in apps if one.ecosystem != "node" or _among_apps(one.folder)]
     return apps[0] if len({one.framework for one in apps}) == 1 else None

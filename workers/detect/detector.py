@@ -25,7 +25,7 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
     reader = Reader(source, tree)
     result, listings = look(reader), EXTRA_LISTINGS
     for _ in range(ROUNDS):
-        folders = reader.take_listings()[:listings]
+        folders = reader.take_listings(listings)
         if folders:
             say(f"listing {', '.join(folders)}")
             reader.tree = deepen(source, reader.tree, folders)

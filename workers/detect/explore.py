@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from workers.detect.analysis import Entry, Source
 from workers.detect.tree import Tree
 
-WALK_LIMIT = 500
-"""Five pages of GitLab's tree API, which answers 100 entries a page."""
-CHILDREN_LIMIT = 1000
-EXTRA_LISTINGS = 4
-"""Folders listed on request: with root and walk, ten calls of 100 entries."""
+PAGE = 100
+"""Entries that one call of GitLab's tree API answers."""
+WALK_LIMIT = 3 * PAGE
+CHILDREN_LIMIT = 10 * PAGE
+EXTRA_LISTINGS = 6
+"""Folders listed on request: with root and walk, ten calls on a repository of usual width."""
 
 
 def explore(source: Source, progress: Callable[[str], None] | None = None) -> Tree:
@@ -30,19 +31,31 @@ def explore(source: Source, progress: Callable[[str], None] | None = None) -> Tr
     return Tree(entries.values(), False, listed, source.languages())
 
 
-def deepen(source: Source, tree: Tree, folders: Iterable[str]) -> Tree:
-    """The tree with the children of `folders` added: one call each."""
+def deepen(source: Source, tree: Tree, wanted: Mapping[str, bool]) -> Tree:
+    """The tree with folders added, one call each: their children, or a page of all below them.
+
+    `wanted` tells by folder whether all below it is meant.
+    """
     entries, listed = dict(tree.entries), set(tree.listed)
-    for folder in folders:
-        listing = source.children(folder, limit=CHILDREN_LIMIT)
+    for folder, deep in wanted.items():
+        if deep:
+            listing = source.walk(folder, limit=PAGE)
+            finished = _finished(listing.entries, folder)
+            listed |= finished if not listing.complete else _all_folders(listing.entries, folder)
+        else:
+            listing = source.children(folder, limit=CHILDREN_LIMIT)
+            listed.add(folder)
         entries.update((entry.path, entry) for entry in listing.entries)
-        listed.add(folder)
     return Tree(entries.values(), False, listed, tree.shares)
 
 
-def _finished(walked: tuple[Entry, ...]) -> set[str]:
+def _all_folders(walked: tuple[Entry, ...], root: str) -> set[str]:
+    return {entry.path for entry in walked if entry.kind == "tree"} | {root}
+
+
+def _finished(walked: tuple[Entry, ...], root: str = "") -> set[str]:
     """Folders that a walk in Git's order, cut somewhere, has listed to their end."""
     last = walked[-1].path if walked else ""
     parents = {entry.path.rpartition("/")[0] for entry in walked}
-    cut = {folder for folder in parents if not folder or last.startswith(folder + "/")}
+    cut = {folder for folder in parents if folder == root or last.startswith(folder + "/")}
     return (parents - cut) | {""}

@@ -58,6 +58,11 @@ def gather(root: Folder, best: Found | None) -> Extra:
     extra.ci_files = ci.files(root)
     for found in ci.commands(root):
         extra.command(found.purpose, found.command, found.file, found.line)
+    for folder in places:
+        published = services.published_port(folder) if extra.port is None else None
+        if published:
+            extra.port = published[0]
+            extra.evidence.append(Evidence(f"port={published[0]}", *published[1:]))
     servers, evidence = services.find(root, best)
     extra.services = servers
     extra.evidence += evidence

@@ -46,10 +46,14 @@ def existing(folder: Folder, inner: str, manifests: Iterable[str]) -> str | None
     """
     names = [f"{inner}/{name}" for name in manifests]
     present = folder.has(*names)
-    if present or not names or not folder.reader.tree.may_hold(folder.full(names[0])):
+    if present is not None:
         return present
-    folder.reader.assume(folder.full(names[0]))
-    return names[0]
+    for name in names:
+        path = folder.full(name)
+        if folder.reader.tree.may_hold(path) and not folder.reader.missing(path):
+            folder.reader.assume(path)
+            return name
+    return None
 
 
 @lru_cache(maxsize=256)

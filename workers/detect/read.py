@@ -51,8 +51,9 @@ class Reader:
         self._wishes: dict[str, int] = {}
         self._raw: dict[str, str] = {}
         self._parsed: dict[tuple[str, str], Any] = {}
+        self._asked: set[str] = set()
         self._assumed: set[str] = set()
-        self._listings: dict[str, None] = {}
+        self._listings: dict[str, bool] = {}
 
     def text(self, path: str, rank: int = 1) -> str | None:
         """The decoded file; None where it is absent or not read yet. Low ranks are read first."""
@@ -71,19 +72,27 @@ class Reader:
         """Whether the file is there, as far as is known or was assumed."""
         return path in self.tree or path in self._assumed
 
+    def missing(self, path: str) -> bool:
+        """Whether reading the file was tried in vain."""
+        return path in self._texts and self._texts[path] is None
+
     def assume(self, path: str) -> None:
         """Takes a file for present in a folder that was not listed, until reading it fails."""
         if path not in self._texts:
             self._assumed.add(path)
 
-    def want_listing(self, folder: str) -> None:
-        """Notes the wish to know a folder's children, where they are not known."""
-        if self.tree.is_open(folder):
-            self._listings[folder] = None
+    def want_listing(self, folder: str, *, deep: bool = False) -> None:
+        """Notes the wish to know a folder's children, or with `deep` what is below it.
 
-    def take_listings(self) -> tuple[str, ...]:
-        """The folders wished for, once."""
-        wanted = tuple(self._listings)
+        Nothing is noted where they are known; a folder is listed once.
+        """
+        if self.tree.is_open(folder) and folder not in self._asked:
+            self._listings.setdefault(folder, deep)
+
+    def take_listings(self, most: int) -> dict[str, bool]:
+        """The first `most` folders wished for, and whether all below them is meant."""
+        wanted = dict(list(self._listings.items())[:most])
+        self._asked.update(wanted)
         self._listings.clear()
         return wanted
 

@@ -65,6 +65,20 @@ def _all(root: Folder, best: Found | None) -> Iterator[tuple[str, str | None, st
                 yield name, None, here.full(file), line
 
 
+def published_port(folder: Folder) -> tuple[int, str, int] | None:
+    """The container's port that a compose file publishes for what is built here."""
+    file = folder.has(*COMPOSE)
+    data = folder.yaml(file, rank=2).get("services") if file else None
+    for service in (data if isinstance(data, dict) else {}).values():
+        ports = service.get("ports") if isinstance(service, dict) and "build" in service else None
+        first = ports[0] if isinstance(ports, list) and ports else None
+        target = first.get("target") if isinstance(first, dict) else first
+        match = re.search(r"(\d{2,5})(?:/tcp)?$", str(target))
+        if match and file and 0 < int(match.group(1)) < 65536:
+            return int(match.group(1)), folder.full(file), folder.line(file, str(target))
+    return None
+
+
 def _compose_images(data: dict[str, Any]) -> Iterator[str]:
     services = data.get("services")
     for service in (services if isinstance(services, dict) else {}).values():

@@ -105,7 +105,9 @@ def _bound(part: str, parts: int) -> str | None:
             continue
         numbers = re.findall(r"\d+", version)
         exact = operator in ("", "=", "==", "===") and "x" not in version and "*" not in version
-        return ".".join(numbers if exact else numbers[:parts])
+        # before 1.0 the second number is the release
+        kept = max(parts, 2) if numbers[0] == "0" else parts
+        return ".".join(numbers if exact else numbers[:kept])
     return None
 
 

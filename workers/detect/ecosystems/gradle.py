@@ -80,10 +80,11 @@ def _included(found: Found, folder: Folder, settings: str) -> None:
     blocks = re.findall(r"""\binclude\b\s*\(?((?:\s*["'][\w:./-]+["']\s*,?)+)""", text)
     names = [name for block in blocks for name in re.findall(r"""["']([\w:./-]+)["']""", block)]
     paths = [name.strip(":").replace(":", "/") for name in names]
-    known = [path for path in paths if existing(folder, path, BUILD_FILES)]
-    known += [
-        p for p in paths if p not in known and any(f.startswith(p + "/") for f in folder.below)
-    ]
+    # parts are written in the language of the settings, until reading them tells otherwise
+    kinds = BUILD_FILES if settings.endswith(".kts") else BUILD_FILES[::-1]
+    known = [path for path in paths if existing(folder, path, kinds)]
+    places = set(folder.reader.tree.all_folders)
+    known += [path for path in paths if path not in known and folder.full(path) in places]
     found.members = sorted({folder.full(path) for path in known})
     if len(found.members) > 1:
         found.set("monorepo", "gradle", folder.full(settings), folder.line(settings, "include"))
@@ -107,7 +108,7 @@ def _coordinates(folder: Folder, build: str) -> Iterator[str]:
     yield from (f"{group}:{name}" for group, name in _MAP.findall(build))
     aliases = {alias.replace(".", "-") for alias in _ALIAS.findall(build)}
     aliases |= {alias.removeprefix("plugins-") for alias in aliases}
-    if not aliases or not folder.has(CATALOG):
+    if not aliases or not existing(folder, "gradle", (CATALOG.partition("/")[2],)):
         return
     catalog = folder.toml(CATALOG, rank=0)
     for kind in ("libraries", "plugins"):

@@ -6,6 +6,7 @@ import re
 
 from workers.detect import versions
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 ANSIBLE = ("ansible.cfg", "galaxy.yml", "site.yml", "playbook.yml", "playbooks/site.yml")
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
@@ -47,7 +48,7 @@ def ansible(folder: Folder) -> Found | None:
     """Playbooks, roles and collections."""
     named = folder.has("ansible.cfg", "galaxy.yml")
     roles = folder.folders & {"roles", "playbooks", "group_vars", "host_vars", "inventory"}
-    role = folder.has("meta/main.yml") and folder.has("tasks/main.yml")
+    role = existing(folder, "meta", ("main.yml",)) and existing(folder, "tasks", ("main.yml",))
     book = folder.has(*ANSIBLE) or next(iter(folder.like("*playbook*.y*ml")), None)
     cause = named or (role and "tasks/main.yml") or (book if roles or book != "site.yml" else None)
     if not cause:

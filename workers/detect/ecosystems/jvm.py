@@ -91,6 +91,8 @@ def _language(found: Found, folder: Folder) -> None:
     ):
         if name in counts:
             counts[name] = sum(path.endswith(suffix) for path in main) or counts[name] // 4
+    if folder.unsure and not folder.path:
+        counts = {name: folder.sources.get(name, 0) for name in SOURCES}
     best = max(SOURCES, key=lambda name: (counts[name], name == "java"))
     if counts[best]:
         found.language = best

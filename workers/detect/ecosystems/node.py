@@ -50,8 +50,8 @@ def inspect(folder: Folder) -> Found | None:
     _manager(found, folder, package)
     _version(found, folder, package)
     _language(found, folder, run, dev)
-    _framework(found, folder, package, run, dev)
     node_workspaces.workspaces(found, folder, package)
+    _framework(found, folder, package, run, dev)
     node_scripts.scripts(found, folder, package)
     _entry(found, folder, package)
     found.strength = _strength(found, folder, package, run, dev)
@@ -139,17 +139,16 @@ def _bound(found: Found, here: Folder, key: str, wanted: str) -> None:
 def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, str]) -> None:
     """TypeScript where the sources are; the tsconfig alone decides only while none are known."""
     counts = folder.sources
-    script = sum(path.endswith((".ts", ".tsx", ".mts", ".cts")) for path in folder.below)
     typed = folder.like("tsconfig*.json")
+    script, plain = counts.get("typescript", 0), counts.get("javascript", 0)
+    written = folder.unsure or any(
+        p.endswith((".ts", ".tsx", ".mts", ".cts")) for p in folder.below
+    )
+    declared = "typescript" in dev or "typescript" in run
     if (
-        counts.get("typescript", 0) > counts.get("javascript", 0)
-        and (script or typed)
-        or typed
-        and script
-        and counts.get("typescript", 0) * 2 >= counts.get("javascript", 0)
-        or typed
-        and not counts.get("javascript")
-        and ("typescript" in dev or "typescript" in run)
+        (script > plain and (written or typed))
+        or (typed and written and 2 * script >= plain)
+        or (typed and declared and not plain)
     ):
         found.language = "typescript"
     cause = folder.full(typed[0]) if typed and found.language == "typescript" else found.manifest
@@ -163,8 +162,8 @@ def _framework(
     own = str(package.get("name", ""))
     declared = {name: found.manifest for name in run if name not in peers and name != own}
     tools = {name for name in dev if name not in peers and name != own}
-    if _is_library(package):
-        # what a published library is built and tried out with is not what it is
+    if _is_library(package) or found.members:
+        # what a library or a workspace's root is built and tried out with is not what it is
         tools = set()
     scripts = " ; ".join(_names(package, "scripts").values())
     frameworks.set_framework(found, folder, declared, tools, scripts)
@@ -180,7 +179,9 @@ def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     start = _names(package, "scripts").get("start", "")
     run = re.search(r"\b(?:node|nodemon|ts-node|tsx|bun(?: run)?)\s+(?:-\S+\s+)*([\w./-]+)", start)
     main = package.get("main")
-    web = re.search(r"^web:\s*node\s+(?:-\S+\s+)*([\w./-]+)", folder.text("Procfile") or "", re.M)
+    web = re.search(
+        r"^web:\s*node\s+(?:-\S+\s+)*([\w./-]+)", folder.text("Procfile", rank=2) or "", re.M
+    )
     candidates = [match.group(1) for match in (run, web) if match]
     candidates += [main] if isinstance(main, str) else []
     for candidate in candidates:

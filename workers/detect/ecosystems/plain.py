@@ -159,7 +159,8 @@ def _tests(found: Found, folder: Folder, rules: Rules) -> None:
 def _test_cause(found: Found, folder: Folder, test: Test, has_files: bool) -> str | None:
     dependency = next((name for name in test.dependencies if name in found.dependencies), None)
     file = next((hit for p in test.files for hit in present(folder, p)), None)
-    if test.directory and not any(path.startswith(test.directory + "/") for path in folder.below):
+    file = file or next((p for p in test.files if _may_be(folder, p)), None)
+    if test.directory and test.directory not in folder.folders:
         return None
     if test.text:
         name = next(iter(present(folder, test.text[0])), None)
@@ -167,10 +168,15 @@ def _test_cause(found: Found, folder: Folder, test: Test, has_files: bool) -> st
     if test.both:
         return dependency if file else None
     if test.pattern:
-        return next(iter(folder.find(test.pattern)), None)
+        unlisted = _manifest_name(found) if folder.unsure and "t" in folder.folders else None
+        return next(iter(folder.find(test.pattern)), unlisted)
     if not test.dependencies and not test.files:
         return _manifest_name(found) if has_files or test.directory or folder.unsure else None
     return dependency or file
+
+
+def _may_be(folder: Folder, path: str) -> bool:
+    return folder.unsure and "*" not in path and folder.reader.tree.may_hold(folder.full(path))
 
 
 def _manifest_name(found: Found) -> str:

@@ -55,6 +55,7 @@ def inspect(folder: Folder) -> Found | None:
     scripts = folder.like("*.py")
     requirements = folder.like("requirements*.txt", "requirements*.in")
     if folder.folders & {"requirements"}:
+        folder.reader.want_listing(folder.full("requirements"))
         requirements += [n for n in folder.below if n.startswith("requirements/")]
     cause = next(iter(manifests + requirements + scripts), None)
     if cause is None:

@@ -41,7 +41,9 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     tool = project.get("tool")
     tool = tool if isinstance(tool, dict) else {}
     files = _files(folder)
-    found.has_tests = bool(files) or (folder.unsure and bool(folder.folders & {"test", "tests"}))
+    found.has_tests = bool(files) or (
+        folder.unsure and (bool(folder.folders & {"test", "tests"}) or found.framework == "django")
+    )
     for name, file, line in _tools(found, folder, tool, files):
         found.set("test_tool", name, file, line)
     _commands(found, folder, tool, files)
@@ -84,8 +86,8 @@ def _tools(
             match = re.search(pattern, text)
             if match:
                 yield name, folder.full(file), folder.line(file, match.group())
-    if files and found.framework == "django" and folder.has("manage.py"):
-        yield "django", files[0], 0
+    if found.has_tests and found.framework == "django" and folder.has("manage.py"):
+        yield "django", files[0] if files else folder.full("manage.py"), 0
     if found.has_tests and not files:
         yield "pytest", found.manifest, 0
     if files:

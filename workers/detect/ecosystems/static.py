@@ -38,7 +38,8 @@ SERVERS = ("Staticfile", "static.json", "nginx.conf", "httpd.conf", "Caddyfile")
 
 def inspect(folder: Folder) -> Found | None:
     """The site in a folder: a generator's, else pages that are served as they are."""
-    return _hugo(folder) or _zola(folder) or _jekyll(folder) or _mdbook(folder) or _plain(folder)
+    makers = (_hugo, _zola, _jekyll, _mdbook, _mkdocs, _plain)
+    return next((found for maker in makers if (found := maker(folder))), None)
 
 
 def _site(folder: Folder, manifest: str, framework: str | None, build: str | None) -> Found:
@@ -74,7 +75,9 @@ def _hugo(folder: Folder) -> Found | None:
         line = folder.line("netlify.toml", "HUGO_VERSION")
         found.set("version", pinned.group(1), folder.full("netlify.toml"), line)
     found.facts["output"] = "public"
-    found.strength = 1.4
+    # a library may keep its site's settings at the root and the site below
+    own = folder.folders & {"content", "archetypes", "layouts", "themes"} or config in HUGO[4:]
+    found.strength = 1.4 if own else 0.7
     return found
 
 
@@ -109,6 +112,19 @@ def _mdbook(folder: Folder) -> Found | None:
         return None
     found = _site(folder, "book.toml", "mdbook", "mdbook build")
     found.facts["output"] = "book"
+    return found
+
+
+def _mkdocs(folder: Folder) -> Found | None:
+    """Settings and pages without any Python manifest that would say the same."""
+    config = folder.has("mkdocs.yml", "mkdocs.yaml")
+    if config is None or "docs" not in folder.folders:
+        return None
+    found = _site(folder, config, "mkdocs", "mkdocs build --strict")
+    found.ecosystem, found.language = "python", "python"
+    found.set("package_manager", "pip", found.manifest)
+    found.facts["output"] = "site"
+    found.strength = 0.5
     return found
 
 
