@@ -38,15 +38,20 @@ _PARTS: tuple[tuple[str, Any], ...] = (
 
 
 def check(
-    file: str, body: Mapping[str, Any], images: Mapping[str, Image], texts: Mapping[str, str]
+    file: str,
+    body: Mapping[str, Any],
+    images: Mapping[str, Image],
+    texts: Mapping[str, str],
+    inherited: int = 0,
 ) -> None:
     """Raises Misconfigured with the file, the key and the cause of the first flaw.
 
-    The template is judged as it stands, and again with each of its variants laid on it.
+    The template is judged as it stands, and again with each of its variants laid on it;
+    `inherited` says how many of those, the first, are not the file's own.
     """
     shapes = [("", {key: value for key, value in body.items() if key != "variants"})]
     for number, variant in enumerate(body.get("variants", ()), start=1):
-        where = f"variants[{number}]: "
+        where = f"variants[{number - inherited}]: " if number > inherited else "what it extends: "
         _refuse_if(file, where, _variant_flaw(variant))
         shapes.append((where, resolve.lay(shapes[0][1], variant)))
     abstract = bool(body.get("abstract")) and file.endswith("base.yaml")

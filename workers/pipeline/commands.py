@@ -36,7 +36,7 @@ _FORBIDDEN_WORDS = re.compile(
 
 # Matched whole: make takes `SHELL=…` and `--eval` as arguments, so targets are all it gets.
 _COMMON = (
-    rf"make(?: -j[0-9]*)?(?: {_SCRIPT})+",
+    rf"make(?: -j[0-9]*)?(?: {_SCRIPT})*",
     rf"just {_SCRIPT}",
     rf"task {_SCRIPT}",
     rf"\./{_FILE}\.sh",

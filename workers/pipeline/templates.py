@@ -67,7 +67,8 @@ class Templates:
         composed = {}
         for file in files.values():
             body = _compose(file, files)
-            check_templates.check(file.name, body, images, texts)
+            inherited = len(body["variants"]) - len(file.head.variants)
+            check_templates.check(file.name, body, images, texts, inherited)
             if not file.head.abstract:
                 composed[file.head.id] = _template(file.head, body, images, texts)
         if BUILTIN not in composed:

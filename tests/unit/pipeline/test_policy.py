@@ -117,7 +117,9 @@ EVIL: list[tuple[str, Callable[[Document], object]]] = [
     ("image", put("unit_tests", "services", value=["docker:28.5-dind"])),
     (
         "image",
-        put("unit_tests", "services", value=[{"name": "postgres:17-alpine", "pull_policy": "never"}]),
+        put(
+            "unit_tests", "services", value=[{"name": "postgres:17-alpine", "pull_policy": "never"}]
+        ),
     ),
     ("image", put("unit_tests", "services", value="evil.example/x:1")),
     # variables
