@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from redis.exceptions import RedisError
@@ -16,9 +16,10 @@ from starlette.responses import RedirectResponse, Response
 
 from service import auth, bodies, chat, lockout, pipelines, projects, runs
 from service.graph import draw
+from service.metrics import NAMES, oldest_s
 from service.problems import Problem, status_of
 from service.rendering import phases, steps
-from service.state import Request
+from service.state import Request, Stores
 from workers.errors import BackendError, NotFound
 from workers.run_store import Busy
 from workers.runs import Options, State
@@ -221,6 +222,30 @@ async def replay(request: Request) -> Response:
     if not await run_in_threadpool(ledger.replay, request.path_params["id"]):
         raise NotFound("The ledger holds no such delivery.", 404)
     return RedirectResponse("/deliveries", 303)
+
+
+# -- state
+
+
+class Queue(NamedTuple):
+    """Work that is not done, and wake-ups that no worker has taken."""
+
+    name: str
+    projects: int
+    wake_ups: int
+    oldest_s: float
+
+
+@page
+async def health_page(request: Request) -> Response:
+    """Each dependency, and how far the workers are."""
+    report = await request.state["health"].report()
+    queues = await run_in_threadpool(_queues, request.state["stores"])
+    return _html(request, "health", report=report, queues=queues)
+
+
+def _queues(stores: Stores) -> list[Queue]:
+    return [Queue(q, *stores.ledger.waiting(q), oldest_s(stores, q)) for q in NAMES]
 
 
 # -- chat

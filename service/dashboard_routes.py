@@ -40,6 +40,7 @@ def routes() -> list[Endpoint]:
         _page("/projects/{id:path}", dashboard.project_page, "One project", errors=(404, 422)),
         _page("/learned", dashboard.learned_page, "Learned pipelines", "cursor", errors=(422,)),
         _page("/deliveries", dashboard.deliveries_page, "Deliveries", "cursor", errors=(422,)),
+        _page("/status", dashboard.health_page, "Dependencies and queues"),
         _page("/chat", dashboard.chat_page, "Questions"),
         Endpoint("GET", "/projects", dashboard.find_project, Operation(
             summary="From a project's id or path to its page", access=Access.SESSION,

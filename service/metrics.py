@@ -81,7 +81,7 @@ class Metrics:
             dirty, waiting = stores.ledger.waiting(queue)
             self._dirty.labels(queue).set(dirty)
             self._waiting.labels(queue).set(waiting)
-            self._oldest.labels(queue).set(_oldest_s(stores, queue))
+            self._oldest.labels(queue).set(oldest_s(stores, queue))
 
     async def text(self, stores: Stores) -> bytes:
         """Everything, in the text format; without Redis what this process knows."""
@@ -93,7 +93,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _oldest_s(stores: Stores, queue: str) -> float:
+def oldest_s(stores: Stores, queue: str) -> float:
     """Seconds since the oldest wake-up whose work is not done; 0 where all is done."""
     rows = cast("Any", stores.redis.zrange(key("dirty", queue), 0, 0, withscores=True))
     return max(0.0, (now_ms() - float(rows[0][1])) / 1000) if rows else 0.0

@@ -19,6 +19,7 @@ MOODS: Mapping[str, str] = {
     "succeeded": "good", "failed": "bad", "error": "bad", "skipped": "calm", "unconfirmed": "warn",
     "waiting_for_push": "warn", "accepted": "good", "run": "good", "duplicate": "calm",
     "ignored": "calm", "success": "good", "canceled": "calm", "ok": "good", "down": "bad",
+    "degraded": "warn", "unconfigured": "calm",
 }  # fmt: skip
 """How a state looks; what is not here is at work."""
 

@@ -302,6 +302,16 @@ def test_a_delivery_is_replayed_by_its_button(
     assert story.ledger.dirty("generate", 2**52) == [project]
 
 
+def test_health_shows_dependencies_and_queues(watched: Watched, story: Story) -> None:
+    """State, latency, what it means, and work that nobody takes."""
+    story.day()
+    watched.page.click("nav >> text=Health")
+    main = watched.page.locator("main")
+    for text in ("redis", "chroma", "unconfigured", "ms", "generate", "record"):
+        expect(main).to_contain_text(text)
+    expect(main.locator("tr", has_text="generate").locator("td").nth(1)).to_have_text("6")
+
+
 def test_a_learned_pipeline_is_forgotten_by_its_button(watched: Watched, story: Story) -> None:
     """It is gone."""
     story.record("go", "gin", 42, "r")
@@ -331,7 +341,8 @@ def test_a_narrow_screen_shows_everything(browser: Browser, server: Running, sto
     page.goto("/")
     page.fill("#token", API_TOKEN)
     page.click("main button")
-    for path in ("/", f"/runs/{run.id}", "/projects/42", "/learned", "/deliveries", "/chat"):
+    paths = ("/", f"/runs/{run.id}", "/projects/42", "/learned", "/deliveries", "/status", "/chat")
+    for path in paths:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
     context.close()
