@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workers.pipeline.lint import check, check_schema
+from workers.pipeline.lint import Report, check, check_schema
 from workers.pipeline.lint.schema import compiled
 
 # A bomb must be refused within this; the machine may be busy, so CPU time is what is measured.
@@ -162,6 +162,27 @@ def test_the_largest_files_end(name: str) -> None:
     assert time.process_time() - started < LARGE_SECONDS
     assert len(report.errors) <= 200 and len(report.warnings) <= 200
     assert all(len(found.message) <= 600 for found in report.errors)
+
+
+def nested(shape: str, depth: int) -> str:
+    """Flow YAML nested `depth` levels: lists, mappings, or steps within steps."""
+    left, right = {"list": ("[", "]"), "map": ("{a: ", "}"), "steps": ("{steps: [", "]}")}[shape]
+    count = depth // 2 if shape == "steps" else depth
+    return left * count + "x" + right * count
+
+
+def under(frames: int, text: str) -> Report:
+    """Check the text with that many calls already on the stack, as a server has."""
+    return check(text) if frames == 0 else under(frames - 1, text)
+
+
+@pytest.mark.parametrize("shape", ["list", "map", "steps"])
+@pytest.mark.parametrize("keyword", sorted({*compiled().top, *compiled().job}))
+def test_the_deepest_values_fit_the_stack(keyword: str, shape: str) -> None:
+    """Ninety levels below any keyword, in a job and at the top, and no RecursionError."""
+    value = nested(shape, 90)
+    under(150, f"j:\n  {keyword}: {value}\n{keyword}: {value}\n")
+    under(150, f".a: {{k: {value}}}\nj:\n  script: x\n  {keyword}: !reference [.a, k]\n")
 
 
 KEYWORDS = sorted({*compiled().top, *compiled().job})

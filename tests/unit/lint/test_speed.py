@@ -30,8 +30,8 @@ def test_nothing_is_read_or_compiled_at_import() -> None:
     """Importing the package leaves the schema and the list of variables on the disk."""
     code = (
         "import workers.pipeline.lint as lint\n"
-        "from workers.pipeline.lint import schema, variables\n"
-        "print(schema.compiled.cache_info().currsize, variables.predefined.cache_info().currsize)\n"
+        "from workers.pipeline.lint import schema, undefined\n"
+        "print(schema.compiled.cache_info().currsize, undefined.predefined.cache_info().currsize)\n"
         "lint.check('a: {script: [x]}')\n"
         "print(schema.compiled.cache_info().currsize)\n"
     )

@@ -9,9 +9,10 @@ know. What only another file can tell (an `include`) is never an error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, variables
+from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, undefined, variables
 from workers.pipeline.lint.document import MAX_NODES, decode, documents
 from workers.pipeline.lint.extends import Extended
 from workers.pipeline.lint.findings import Finding, Report, Sink
@@ -29,31 +30,37 @@ def check(text: str | bytes, *, file: str = ".gitlab-ci.yml") -> Report:
 
     `file` names the file in messages about the whole of it.
     """
-    sink = Sink()
-    try:
-        _check(text, file, sink)
-    except Unreadable as error:
-        found = error.finding
-        sink.error(found.code, found.message, found.line, found.fix)
-    return sink.report()
+    return _guarded(lambda sink: _check(text, file, sink))
 
 
 def check_schema(document: str | bytes) -> Report:
     """What GitLab's schema alone says of the file, references and inputs filled in first."""
+    return _guarded(lambda sink: _check_schema(document, sink))
+
+
+def _guarded(judge: Callable[[Sink], None]) -> Report:
+    """Run a check; what ends the reading becomes the last finding."""
     sink = Sink()
     try:
-        header, body = _read(document, "the file", sink)
-        if header is not None:
-            _schema(header, sink, header=True)
-        if body is not None:
-            # What the references point to is no matter of the schema.
-            resolved = _resolve(header, body, Sink())[0]
-            _schema(resolved, sink)
-            top.entries(resolved, sink)
+        judge(sink)
     except Unreadable as error:
         found = error.finding
         sink.error(found.code, found.message, found.line, found.fix)
+    except RecursionError:
+        # The bounds keep well below Python's stack, unless the caller has used most of it.
+        sink.error("too-deep", "the file is nested too deep to be judged", 1, "flatten it")
     return sink.report()
+
+
+def _check_schema(document: str | bytes, sink: Sink) -> None:
+    header, body = _read(document, "the file", sink)
+    if header is not None:
+        _schema(header, sink, header=True)
+    if body is not None:
+        # What the references point to is no matter of the schema.
+        resolved = _resolve(header, body, Sink())[0]
+        _schema(resolved, sink)
+        top.entries(resolved, sink)
 
 
 def _check(text: str | bytes, file: str, sink: Sink) -> None:
@@ -66,7 +73,7 @@ def _check(text: str | bytes, file: str, sink: Sink) -> None:
     resolved, partial = _resolve(header, body, sink)
     _schema(resolved, sink)
     pipeline = Pipeline(resolved, partial, sink)
-    for part in (top, jobs, rules, graph, variables):
+    for part in (top, jobs, rules, graph, variables, undefined):
         part.check(pipeline)
 
 

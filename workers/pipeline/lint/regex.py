@@ -20,6 +20,7 @@ _OCTAL = re.compile(r"\\[1-7][0-7]")
 _PROPERTY = re.compile(r"\\[pP](?:\{\^?\w{1,60}\}|[A-Z])")
 _CLASS_NAME = re.compile(r"\[:\^?(\w+):\]")
 _ESCAPES: Final = frozenset("AbBCdDsSwWzQEpPafnrtvx01234567")
+_CLASS_ESCAPES: Final = frozenset("dDsSwWafnrtvxpP01234567")
 _POSIX: Final = frozenset(
     ("alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph")
     + ("lower", "print", "punct", "space", "upper", "word", "xdigit")
@@ -148,6 +149,8 @@ class _Scan:
             following = self.text[self.at + 1 : self.at + 2]
             if not following:
                 return "ends in a single backslash"
+            if following.isalnum() and following.isascii() and following not in _CLASS_ESCAPES:
+                return f"uses the escape \\{following} between brackets, which RE2 does not know"
             self.at += 2
             return None
         if char == "[" and (match := _CLASS_NAME.match(self.text, self.at)):
