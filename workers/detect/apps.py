@@ -7,24 +7,9 @@ from workers.detect.found import Folder, Found
 from workers.detect.judge import STRONG, verdict
 from workers.detect.monorepo import counted
 from workers.detect.read import Reader
-from workers.detect.sources import is_aside, is_test
+from workers.detect.rules import table
+from workers.detect.sources import is_aside, is_auxiliary, is_test
 
-MANIFESTS = tuple(
-    "package.json pyproject.toml requirements.txt Pipfile setup.py go.mod pom.xml build.gradle "
-    "build.gradle.kts Cargo.toml Gemfile composer.json mix.exs Package.swift pubspec.yaml build.sbt "
-    "project.clj deps.edn deno.json deno.jsonc *.csproj *.fsproj *.vbproj *.sln shard.yml gleam.toml "
-    "CMakeLists.txt build.zig stack.yaml rebar.config cpanfile Project.toml DESCRIPTION".split()
-)
-AUXILIARY = frozenset(
-    "tools tool tooling scripts script hack build ci deploy deployment deployments infra docker "
-    "infrastructure terraform ansible helm charts chart k8s kubernetes packaging contrib misc "
-    "website site docs-site storybook xtask fuzz config configs .config utils e2e-tests load-tests".split()
-)
-"""Folders whose manifests help with the program but are not it."""
-PLACES = (
-    "src app apps services backend server api web frontend client packages functions projects "
-    "source cmd lambda public charts roles".split()
-)
 DEPTH = 3
 LIMIT = 12
 
@@ -33,7 +18,11 @@ def folders(reader: Reader) -> list[str]:
     """The shallowest folders with a manifest, asides and tests left out, programs first."""
     for name in _places(reader):
         reader.want_listing(name, deep=True)
-    near = [p for p in reader.tree.match(*MANIFESTS) if 0 < p.count("/") <= DEPTH]
+    near = [
+        p
+        for p in reader.tree.match(*table("names")["apps"]["manifests"])
+        if 0 < p.count("/") <= DEPTH
+    ]
     near = [path for path in near if not is_test(path)]
     useful = [path for path in near if not is_auxiliary(path)]
     candidates = {path.rpartition("/")[0] for path in useful or near}
@@ -47,17 +36,14 @@ def folders(reader: Reader) -> list[str]:
 def _places(reader: Reader) -> list[str]:
     """Folders of the root that may hold a program, the usual names first."""
     names = [path for path in reader.tree.subfolders.get("", ()) if not path.startswith(".")]
+    usual: list[str] = table("names")["apps"]["places"]
+    rank = {name: place for place, name in enumerate(usual)}
     useful = [
         name
         for name in names
-        if name in PLACES or not (is_aside(name + "/x") or is_auxiliary(name + "/x"))
+        if name in rank or not (is_aside(name + "/x") or is_auxiliary(name + "/x"))
     ]
-    rank = {name: place for place, name in enumerate(PLACES)}
     return sorted(useful, key=lambda name: (rank.get(name.lower(), len(rank)), name))
-
-
-def is_auxiliary(path: str) -> bool:
-    return any(part.lower() in AUXILIARY for part in path.split("/")[:-1])
 
 
 def services(reader: Reader, found: list[Found]) -> list[Found]:
@@ -83,7 +69,8 @@ def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]
 
 def _among_apps(path: str) -> bool:
     head = path.partition("/")[0].lower()
-    return head in PLACES and head not in ("packages", "projects", "src", "source")
+    rules: dict[str, list[str]] = table("names")["apps"]
+    return head in rules["places"] and head not in rules["libraries"]
 
 
 def _language(reader: Reader, path: str) -> str | None:

@@ -33,7 +33,19 @@ NAMES = (
     "wercker.yml",
     ".codeship-steps.yml",
 )
-KEYS = frozenset("run script command commands bash sh test test_script build_script".split())
+KEYS = frozenset(
+    (
+        "run",
+        "script",
+        "command",
+        "commands",
+        "bash",
+        "sh",
+        "test",
+        "test_script",
+        "build_script",
+    )
+)
 WORKFLOWS = 2
 _SHELL = re.compile(
     r"""\bsh\s*\(?\s*(?:script:\s*)?(?:'''|\"{3}|'|")(.+?)(?:'''|\"{3}|'|")""", re.S

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from workers.detect import answer, apps, extras, judge, loose, overrides
 from workers.detect.analysis import Analysis, Source
-from workers.detect.ecosystems import ECOSYSTEMS
+from workers.detect.ecosystems import inspectors
 from workers.detect.explore import EXTRA_LISTINGS, deepen, explore
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
@@ -62,5 +62,5 @@ def look(reader: Reader) -> Analysis:
 
 def inspect(reader: Reader, path: str) -> list[Found]:
     """Every ecosystem's view of one folder."""
-    seen = (rules(Folder(reader, path)) for rules in ECOSYSTEMS)
+    seen = (rules(Folder(reader, path)) for rules in inspectors())
     return [found for found in seen if found is not None]

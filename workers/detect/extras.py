@@ -10,16 +10,12 @@ from workers.detect import ci, services
 from workers.detect.analysis import Evidence, Service
 from workers.detect.commands import purpose_of, safe
 from workers.detect.found import Folder, Found
+from workers.detect.rules import table
 
 DOCKERFILES = ("Dockerfile", "Containerfile", "docker/Dockerfile", ".docker/Dockerfile")
 MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 JUSTFILES = ("justfile", "Justfile", ".justfile")
 TASKFILES = ("Taskfile.yml", "Taskfile.yaml", "taskfile.yml")
-LINTERS = (
-    "ruff flake8 pylint black isort mypy pyright bandit eslint biome prettier stylelint golangci-lint "
-    "staticcheck rubocop brakeman phpstan psalm phpcs shellcheck hadolint yamllint tflint "
-    "clang-tidy clang-format cppcheck checkstyle ktlint detekt hlint credo dialyzer".split()
-)
 TARGETS = {
     "test": ("test", "tests", "check", "unit-test", "test-unit", "unittest"),
     "build": ("build", "all", "dist", "compile", "package"),
@@ -100,7 +96,9 @@ def _targets(extra: Extra, folder: Folder, file: str, tool: str, pattern: str) -
     if tool == "make":
         # recipes only: a target's or a variable's name is no call
         recipes = "\n".join(line for line in text.splitlines() if line.startswith("\t"))
-        extra.linters += [name for name in LINTERS if re.search(rf"\b{name}\b", recipes)]
+        extra.linters += [
+            name for name in table("tools")["linters"] if re.search(rf"\b{name}\b", recipes)
+        ]
     places = {
         match.group(1): text.count("\n", 0, match.start()) + 1
         for match in re.finditer(pattern, text)

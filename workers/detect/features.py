@@ -11,7 +11,7 @@ from workers.detect.rules import table
 
 
 def words(best: Found, others: list[Found], monorepo: str | None, extra: Extra) -> tuple[str, ...]:
-    """Sorted, each once: `language:go`, `framework:gin`, `service:postgres`, `dependency:pytest` …"""
+    """Sorted, each once: `language:go`, `framework:gin`, `service:postgres`, `lint:ruff` …"""
     found = set(_of(best))
     found |= {f"with:{one.framework or one.language}" for one in others}
     found |= {f"service:{service.name}" for service in extra.services}

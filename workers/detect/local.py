@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from workers.detect.analysis import Entry, Listing
-from workers.detect.sources import LINGUIST, VENDORED, extension
+from workers.detect.sources import extension, gitlab_names, named
 from workers.errors import NotFound
 
 LANGUAGE_FILES = 20_000  # files weighed for `languages()`: a second of stat calls at most
@@ -41,9 +41,11 @@ class LocalSource:
     def languages(self) -> Mapping[str, float]:
         """Share of bytes by file extension, vendored folders left out, as Linguist would weigh."""
         sizes: dict[str, int] = {}
-        blobs = (entry for entry in self._descend("", skip=VENDORED) if entry.kind == "blob")
+        blobs = (
+            entry for entry in self._descend("", skip=named("vendored")) if entry.kind == "blob"
+        )
         for entry in islice(blobs, LANGUAGE_FILES):
-            language = LINGUIST.get(extension(entry.path))
+            language = gitlab_names().get(extension(entry.path))
             if language is not None and entry.mode != "120000":
                 size = os.lstat(os.path.join(self._root, entry.path)).st_size
                 sizes[language] = sizes.get(language, 0) + size

@@ -7,7 +7,7 @@ from workers.detect.families import FAMILIES, GLUE
 from workers.detect.found import Folder, Found
 from workers.detect.judge import Verdict
 from workers.detect.read import Reader
-from workers.detect.sources import EXTENSIONS, extension, is_aside
+from workers.detect.sources import extension, extensions, is_aside
 
 STRENGTH = 0.25
 
@@ -20,7 +20,7 @@ def dominant(reader: Reader) -> Verdict | None:
         return None
     language = max(sorted(counts), key=lambda name: counts[name])
     example = next(
-        (p for p in folder.below if EXTENSIONS.get(extension(p)) == language and not is_aside(p)),
+        (p for p in folder.below if extensions().get(extension(p)) == language and not is_aside(p)),
         "",
     )
     found = Found(

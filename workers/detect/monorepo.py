@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from workers.detect.found import Folder
-from workers.detect.sources import is_aside
+from workers.detect.sources import is_aside, named
 
 MOST_GLOBS = 100
 MOST_WILDCARDS = 6
 """More in one glob is no workspace, and would be slow to compare."""
-TOOLS = frozenset("xtask fuzz docs website buildSrc build-logic benches".split())
 
 
 def expand(folder: Folder, globs: Iterable[str], manifests: tuple[str, ...]) -> list[str]:
@@ -28,14 +27,14 @@ def expand(folder: Folder, globs: Iterable[str], manifests: tuple[str, ...]) -> 
     for glob in wanted:
         folder.reader.want_listing(folder.full(re.split(r"/?[^/]*[*{?]", glob)[0]))
     cut = len(folder.path) + 1 if folder.path else 0
-    found = set()
+    found: set[str] = set()
     for path in folder.reader.tree.all_folders:
         inner = path[cut:] if not folder.path or path.startswith(folder.path + "/") else ""
         if not inner or "node_modules" in inner:
             continue
-        if any(p.fullmatch(inner) for p in include):
-            if not any(p.fullmatch(inner) for p in exclude) and existing(folder, inner, manifests):
-                found.add(path)
+        wished = any(pattern.fullmatch(inner) for pattern in include)
+        if wished and not any(pattern.fullmatch(inner) for pattern in exclude):
+            found |= {path} if existing(folder, inner, manifests) else set()
     return sorted(found)
 
 
@@ -81,4 +80,4 @@ def counted(paths: Iterable[str]) -> list[str]:
 
 
 def _is_tool(path: str) -> bool:
-    return path.rpartition("/")[2] in TOOLS
+    return path.rpartition("/")[2] in named("tools")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from workers.detect.rules import table
 from workers.detect.sources import extension, is_aside
 from workers.detect.tree import Tree
 
-PROSE = frozenset("md markdown mdx rst txt adoc asciidoc org tex bib pdf docx odt epub".split())
-MEDIA = frozenset("png jpg jpeg gif svg webp ico mp4 mp3 wav pptx drawio puml csv xlsx".split())
-DATA = frozenset("json yaml yml xml toml csv tsv ini cfg conf sql parquet geojson".split())
 LICENCES = ("license", "licence", "copying", "readme", "authors", "changelog", "contributing")
 
 
@@ -36,12 +34,5 @@ def _kind(path: str) -> str:
     if name.startswith(LICENCES) or name == "codeowners":
         return "prose"
     ending = extension(path)
-    return (
-        "prose"
-        if ending in PROSE
-        else "media"
-        if ending in MEDIA
-        else "data"
-        if ending in DATA
-        else "other"
-    )
+    kinds: dict[str, list[str]] = table("names")["kinds"]
+    return next((kind for kind, endings in kinds.items() if ending in endings), "other")

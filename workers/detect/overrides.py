@@ -22,7 +22,8 @@ from jsonschema import Draft202012Validator
 
 from workers.detect.analysis import Analysis, Evidence, Service
 from workers.detect.found import Found
-from workers.detect.read import Reader, line_of
+from workers.detect.parse import line_of
+from workers.detect.read import Reader
 
 FILE = ".devops-backend.yml"
 _WORD = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9.+_-]{0,40}$"}

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
-import json
-import re
-import tomllib
-from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
 import yaml
 
 from workers.detect.analysis import Source
+from workers.detect.parse import PARSERS, decode, line_of, tidy
 from workers.detect.tree import Tree
 
 MAX_BYTES = 262_144
-MAX_TEXT = 131_072
-MAX_LINE = 600
-MAX_YAML = 131_072
-MAX_DEPTH = 200
 URGENT = 1
 """Wishes up to this rank decide what the repository is; later ones only add to it."""
 READ_LIMIT = 15  # files of one repository
-
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_JSON_NOISE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?(?:\*/|\Z)', re.S)
-_JSON_COMMA = re.compile(r'("(?:\\.|[^"\\\n])*")|,(?=\s*[}\]])', re.S)
 
 
 class Reader:
@@ -140,7 +122,7 @@ class Reader:
         text = self._raw[path]
         if (kind, path) not in self._parsed:
             try:
-                self._parsed[kind, path] = _PARSERS[kind](text)
+                self._parsed[kind, path] = PARSERS[kind](text)
             except (ValueError, RecursionError, yaml.YAMLError, SyntaxError) as error:
                 reason = str(error).partition("\n")[0][:200] or type(error).__name__
                 self.broken[path] = f"is no valid {kind.upper()}: {reason}"
@@ -158,105 +140,3 @@ class Reader:
             self.broken[path] = f"is larger than {MAX_BYTES} bytes"
         self._raw[path] = decode(content)
         return tidy(self._raw[path])
-
-
-def decode(content: bytes) -> str:
-    """Text of any usual encoding, with `\\n` line ends; what cannot be decoded is replaced."""
-    for mark, encoding in _BOMS:
-        if content.startswith(mark):
-            text = content[len(mark) :].decode(encoding, "replace")
-            break
-    else:
-        # UTF-16 without its mark: ASCII text has a zero in every second byte
-        if content[1:8:2] == b"\0" * 4 and content:
-            text = content.decode("utf-16-le", "replace")
-        else:
-            text = content.decode("utf-8", "replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def tidy(text: str) -> str:
-    """The text with very long lines cut and very long gaps closed.
-
-    Rules are regular expressions, and some of them take quadratic time on what no person writes.
-    """
-    lines = (line[:MAX_LINE].rstrip() for line in text[:MAX_TEXT].split("\n"))
-    return re.sub(r"\n{30,}", "\n" * 30, "\n".join(lines))
-
-
-def line_of(text: str | None, needle: str) -> int:
-    """1-based line where `needle` first stands; 0 where it does not."""
-    if not text or not needle:
-        return 0
-    at = text.find(needle)
-    return 0 if at < 0 else text.count("\n", 0, at) + 1
-
-
-def _load_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        bare = _JSON_NOISE.sub(lambda m: m.group(1) or " ", text)
-        return json.loads(_JSON_COMMA.sub(lambda m: m.group(1) or "", bare))
-
-
-def _load_toml(text: str) -> Any:
-    # each level of a dotted key costs a pass over those before it
-    if re.search(r"(?:[\w\"'-]{1,40} ?\. ?){40}", text):
-        raise ValueError("keys are deeper than a manifest's are")
-    return tomllib.loads(text)
-
-
-class _Loader(yaml.CSafeLoader):
-    """Plain values only: unknown tags are looked through, merge keys are kept as they stand.
-
-    Merging copies, and copies of copies can fill the memory from a few lines.
-    """
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        node.value = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
-
-
-def _plain(loader: _Loader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]
-
-
-_Loader.add_multi_constructor("", _plain)
-
-
-def _load_yaml(text: str) -> Any:
-    if len(text) > MAX_YAML or _too_deep(text):
-        raise ValueError("longer or deeper than a manifest is")
-    return next(yaml.load_all(text, Loader=_Loader), None)
-
-
-def _too_deep(text: str) -> bool:
-    """Whether nesting would exhaust the C parser's stack, which nothing guards."""
-    depth = deepest = 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest > MAX_DEPTH or re.search(r"(?:[-?:]\s+){60}", text) is not None
-
-
-def _load_xml(text: str) -> ElementTree.Element:
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise ValueError("document types and entities are not read")
-    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1)
-    root = ElementTree.fromstring(text)
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "json": _load_json,
-    "toml": _load_toml,
-    "yaml": _load_yaml,
-    "xml": _load_xml,
-}

@@ -10,7 +10,7 @@ from typing import Any
 from workers.detect import ci
 from workers.detect.analysis import Evidence, Service
 from workers.detect.found import Folder, Found
-from workers.detect.read import line_of
+from workers.detect.parse import line_of
 from workers.detect.rules import table
 
 COMPOSE = (

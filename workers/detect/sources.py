@@ -3,180 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-VENDORED = frozenset(
-    [
-        "node_modules",
-        "bower_components",
-        "jspm_packages",
-        "vendor",
-        "vendors",
-        "third_party",
-        "third-party",
-        "thirdparty",
-        "external",
-        "extern",
-        "deps",
-        "_deps",
-        "godeps",
-        "pods",
-        "carthage",
-        ".venv",
-        "venv",
-        "env",
-        "site-packages",
-        "dist",
-        "target",
-        "obj",
-        ".git",
-        ".yarn",
-        ".pnp",
-        ".terraform",
-        ".next",
-        ".nuxt",
-        ".gradle",
-        ".idea",
-        ".vscode",
-        "__pycache__",
-    ]
-)
-"""Folders of other people's or generated files."""
+from workers.detect.rules import table
 
-ASIDE = frozenset(
-    [
-        "doc",
-        "docs",
-        "documentation",
-        "example",
-        "examples",
-        "sample",
-        "samples",
-        "demo",
-        "demos",
-        "fixture",
-        "fixtures",
-        "__fixtures__",
-        "testdata",
-        "test-data",
-        "test_data",
-        "__mocks__",
-        "mocks",
-        "snapshots",
-        "__snapshots__",
-        "benchmark",
-        "benchmarks",
-        "bench",
-        "e2e",
-        "playground",
-        "playgrounds",
-        "sandbox",
-        "tutorial",
-        "tutorials",
-        "boilerplate",
-        "scaffold",
-        "scaffolds",
-        ".github",
-        ".gitlab",
-        ".circleci",
-        ".devcontainer",
-        ".changeset",
-        ".husky",
-        "ci",
-    ]
-)
-"""Folders that explain or prove the program but are not it."""
 
-TESTS = frozenset(
-    ["test", "tests", "spec", "specs", "__tests__", "integration-tests", "integration_tests", "it"]
-)
+@cache
+def named(kind: str) -> frozenset[str]:
+    """The folders of one kind in names.toml: vendored, aside, tests, auxiliary, tools."""
+    return frozenset(table("names")["folders"][kind])
 
-EXTENSIONS: dict[str, str] = {
-    **dict.fromkeys(("js", "jsx", "mjs", "cjs"), "javascript"),
-    **dict.fromkeys(("ts", "tsx", "mts", "cts"), "typescript"),
-    **dict.fromkeys(("vue", "svelte", "astro"), "typescript"),
-    **dict.fromkeys(("py", "pyw", "pyx"), "python"),
-    **dict.fromkeys(("kt", "kts"), "kotlin"),
-    **dict.fromkeys(("scala", "sc"), "scala"),
-    **dict.fromkeys(("clj", "cljs", "cljc", "edn"), "clojure"),
-    **dict.fromkeys(("rb", "erb", "rake"), "ruby"),
-    **dict.fromkeys(("ex", "exs", "eex", "heex"), "elixir"),
-    **dict.fromkeys(("cc", "cpp", "cxx", "hpp", "hh", "hxx", "ipp"), "cpp"),
-    **dict.fromkeys(("c", "h"), "c"),
-    **dict.fromkeys(("hs", "lhs"), "haskell"),
-    **dict.fromkeys(("pl", "pm", "t", "psgi"), "perl"),
-    **dict.fromkeys(("sh", "bash", "zsh"), "shell"),
-    **dict.fromkeys(("tf", "tofu"), "terraform"),
-    **dict.fromkeys(("fs", "fsi", "fsx"), "fsharp"),
-    **dict.fromkeys(("html", "htm"), "html"),
-    **dict.fromkeys(("r", "rmd"), "r"),
-    **dict.fromkeys(("erl", "hrl"), "erlang"),
-    **dict.fromkeys(("ml", "mli"), "ocaml"),
-    "go": "go",
-    "java": "java",
-    "groovy": "groovy",
-    "php": "php",
-    "rs": "rust",
-    "cs": "csharp",
-    "cshtml": "csharp",
-    "razor": "csharp",
-    "vb": "vb",
-    "swift": "swift",
-    "dart": "dart",
-    "cr": "crystal",
-    "zig": "zig",
-    "gleam": "gleam",
-    "jl": "julia",
-    "lua": "lua",
-    "nim": "nim",
-    "hx": "haxe",
-    "d": "d",
-    "ipynb": "notebook",
-    **dict.fromkeys(("cbl", "cob", "cpy"), "cobol"),
-    **dict.fromkeys(("f", "f90", "f95", "f03", "for"), "fortran"),
-    **dict.fromkeys(("pas", "dpr", "lpr"), "pascal"),
-    **dict.fromkeys(("scm", "ss"), "scheme"),
-    **dict.fromkeys(("lisp", "cl", "asd"), "commonlisp"),
-    **dict.fromkeys(("ps1", "psm1"), "powershell"),
-    **dict.fromkeys(("adb", "ads"), "ada"),
-    **dict.fromkeys(("cu", "cuh"), "cpp"),
-    "ino": "cpp",
-    "m": "objective-c",
-    "mm": "objective-c",
-    "rkt": "racket",
-    "elm": "elm",
-    "purs": "purescript",
-    "coffee": "coffeescript",
-    "sol": "solidity",
-    "pp": "puppet",
-    "nix": "nix",
-    "vala": "vala",
-    "tcl": "tcl",
-    "v": "v",
-    "raku": "raku",
-}
-"""Language by lower-case file extension."""
 
-LINGUIST: dict[str, str] = {
-    ext: {
-        "javascript": "JavaScript",
-        "typescript": "TypeScript",
-        "csharp": "C#",
-        "fsharp": "F#",
-        "cpp": "C++",
-        "php": "PHP",
-        "html": "HTML",
-        "vb": "Visual Basic .NET",
-        "terraform": "HCL",
-        "notebook": "Jupyter Notebook",
-        "ocaml": "OCaml",
-    }.get(language, language.capitalize())
-    for ext, language in {**EXTENSIONS, "css": "CSS", "scss": "SCSS", "vue": "Vue"}.items()
-}
-"""GitLab's name of a language by file extension."""
+@cache
+def extensions() -> dict[str, str]:
+    """Language by lower-case file extension."""
+    rules: dict[str, list[str]] = table("names")["extensions"]
+    styles = ("css", "scss")
+    return {ext: name for name, exts in rules.items() if name not in styles for ext in exts}
 
-FROM_LINGUIST: dict[str, str] = {
-    LINGUIST[ext]: language for ext, language in EXTENSIONS.items() if language != "typescript"
-} | {"TypeScript": "typescript", "Vue": "typescript", "Svelte": "typescript", "Astro": "typescript"}
+
+@cache
+def gitlab_names() -> dict[str, str]:
+    """GitLab's name of a language by file extension."""
+    rules: dict[str, list[str]] = table("names")["extensions"]
+    own: dict[str, str] = table("names")["linguist"]
+    return {ext: own.get(name, name.capitalize()) for name, exts in rules.items() for ext in exts}
+
+
+@cache
+def from_gitlab() -> dict[str, str]:
+    """Our language by GitLab's name of it."""
+    ours = extensions()
+    told = {name: ours[ext] for ext, name in gitlab_names().items() if ext in ours}
+    return told | {name: language for name, language in table("names")["also"].items() if language}
 
 
 def extension(path: str) -> str:
@@ -187,20 +46,29 @@ def extension(path: str) -> str:
 
 def is_aside(path: str) -> bool:
     """Whether a folder of `path` keeps it from deciding what the repository is."""
-    return any(part.lower() in VENDORED or part.lower() in ASIDE for part in path.split("/")[:-1])
+    if "/" not in path:
+        return False
+    parts = path.lower().split("/")[:-1]
+    return not (named("vendored").isdisjoint(parts) and named("aside").isdisjoint(parts))
 
 
 def is_test(path: str) -> bool:
     """Whether the file stands in a folder of tests."""
-    return any(part.lower() in TESTS for part in path.split("/")[:-1])
+    return not named("tests").isdisjoint(path.lower().split("/")[:-1])
+
+
+def is_auxiliary(path: str) -> bool:
+    """Whether the file stands in a folder that only helps with the program."""
+    return not named("auxiliary").isdisjoint(path.lower().split("/")[:-1])
 
 
 def weigh(paths: Iterable[str]) -> dict[str, int]:
-    """Number of source files by language; files aside do not count, tests only for want of others."""
+    """Number of source files by language; asides do not count, tests only for want of others."""
     program: dict[str, int] = {}
     proof: dict[str, int] = {}
+    languages = extensions()
     for path in paths:
-        language = EXTENSIONS.get(extension(path))
+        language = languages.get(extension(path))
         if language is not None and not is_aside(path):
             counts = proof if is_test(path) else program
             counts[language] = counts.get(language, 0) + 1

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from workers.detect.analysis import Entry
-from workers.detect.sources import FROM_LINGUIST, is_aside, weigh
+from workers.detect.sources import from_gitlab, is_aside, weigh
 
 
 class Tree:
@@ -83,7 +83,7 @@ class Tree:
         """Weight of the source files by language: a count, or GitLab's tenths of a per cent."""
         told: dict[str, int] = {}
         for name, part in self.shares.items() if not self.complete else ():
-            language = FROM_LINGUIST.get(name)
+            language = from_gitlab().get(name)
             if language is not None:
                 told[language] = told.get(language, 0) + round(10 * part)
         return told or weigh(self.files)

@@ -76,7 +76,7 @@ LTS = {
 
 
 def pinned(text: str) -> str | None:
-    """The version in a pin such as `v18.16.0`, `python-3.11.4`, `temurin-21.0.2+13`, `1.17.3-otp-27`.
+    """The version in a pin such as `v18.16.0`, `python-3.11.4`, `temurin-21.0.2+13`.
 
     A name of Node's is its number (`lts/iron` is 20). None for `lts/*`, `system`, `latest`.
     """
@@ -120,7 +120,7 @@ def _meaningful(line: str) -> bool:
 
 
 def set_version(found: Found, folder: Folder, tool: str) -> None:
-    """Takes the version from pin files, then asdf, then mise; the folder's own before the root's."""
+    """Takes the version from pin files, then asdf, then mise; the folder's before the root's."""
     for place in _places(folder):
         for name, line, version in _pins(place, tool):
             found.set("version", version, place.full(name), line)

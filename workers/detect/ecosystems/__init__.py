@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from workers.detect.ecosystems import (
     clojure,
@@ -20,21 +21,25 @@ from workers.detect.ecosystems import (
 )
 from workers.detect.found import Folder, Found
 
-ECOSYSTEMS: tuple[Callable[[Folder], Found | None], ...] = (
-    node.inspect,
-    python.inspect,
-    go.inspect,
-    jvm.inspect,
-    scala.inspect,
-    clojure.inspect,
-    dotnet.inspect,
-    deno.inspect,
-    *(plain.inspector(name) for name in plain.NAMES),
-    native.inspect,
-    static.inspect,
-    infra.terraform,
-    infra.ansible,
-    infra.helm,
-    infra.docker,
-    infra.shell,
-)
+
+@cache
+def inspectors() -> tuple[Callable[[Folder], Found | None], ...]:
+    """Every ecosystem's `inspect`; of equal scores the earlier wins."""
+    return (
+        node.inspect,
+        python.inspect,
+        go.inspect,
+        jvm.inspect,
+        scala.inspect,
+        clojure.inspect,
+        dotnet.inspect,
+        deno.inspect,
+        *plain.inspectors(),
+        native.inspect,
+        static.inspect,
+        infra.terraform,
+        infra.ansible,
+        infra.helm,
+        infra.docker,
+        infra.shell,
+    )

@@ -57,9 +57,12 @@ def inspect(folder: Folder) -> Found | None:
     certain = [b for b in builds if b[1] in ("cmake", "meson", "platformio", "xmake")]
     if not certain and not sources and not sketch:
         return None
-    if not builds and not sketch and not folder.like("*.c", "*.cpp", "*.cc", "*.h", "*.hpp"):
-        if "src" not in folder.folders and "include" not in folder.folders:
-            return None
+    here = folder.like("*.c", "*.cpp", "*.cc", "*.h", "*.hpp") or folder.folders & {
+        "src",
+        "include",
+    }
+    if not builds and not sketch and not here:
+        return None
     manifest = builds[0][0] if builds else next(iter(sketch + folder.find("*.c*", "*.h*")), "")
     found = Found(
         folder=folder.path, ecosystem="cpp", language="cpp", manifest=folder.full(manifest)

@@ -48,7 +48,7 @@ def _placeholder(script: str) -> bool:
 
 
 def _test_tool(found: Found, folder: Folder, known: dict[str, str]) -> None:
-    """The tool that the test script calls, through other scripts; else the first that is declared."""
+    """The tool that the test script calls, through other scripts; else the first declared."""
     rules = table("tools")["node_test"]
     tests = [
         n for n in (*PURPOSES["test"], *known) if n in known and n.startswith(("test", "unit"))

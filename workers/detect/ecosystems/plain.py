@@ -68,6 +68,11 @@ def ecosystems() -> dict[str, Rules]:
     return msgspec.convert(table("ecosystems"), dict[str, Rules])
 
 
+def inspectors() -> Iterator[Callable[[Folder], Found | None]]:
+    """`inspect` for each ecosystem of the table, in its order."""
+    return (inspector(name) for name in ecosystems())
+
+
 def inspector(name: str) -> Callable[[Folder], Found | None]:
     """`inspect` for one ecosystem of the table."""
     return lambda folder: inspect(folder, name)
@@ -217,10 +222,3 @@ def _linters(found: Found, folder: Folder, rules: Rules) -> Iterator[tuple[str, 
         file = next((hit for pattern in rule.files for hit in present(folder, pattern)), None)
         if name or file:
             yield linter, found.dependencies[name] if name else folder.full(file or "")
-
-
-NAMES = tuple(
-    "rust ruby php elixir erlang swift dart crystal zig gleam haskell r julia perl ocaml lua nim "
-    "haxe d script".split()
-)
-"""The table's ecosystems, in the order they are asked."""
