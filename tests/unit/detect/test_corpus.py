@@ -53,6 +53,22 @@ def test_claims_are_sound(name: str) -> None:
         assert_exists(sample, evidence.file, evidence.line)
 
 
+CLAIMED = (
+    *("language", "framework", "package_manager", "version", "test_tool", "test_command"),
+    *("build_command", "entry_point", "port", "monorepo"),
+)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_value_has_its_evidence(name: str) -> None:
+    """No value of the contract's analysis stands without a claim that names a file."""
+    analysis = result(name).analysis
+    claims = {evidence.claim for evidence in analysis.evidence}
+    values = {field: getattr(analysis, field) for field in CLAIMED}
+    said = {f"{field}={value}" for field, value in values.items() if value is not None}
+    assert said <= claims
+
+
 def assert_exists(sample: Sample, file: str, line: int) -> None:
     """`file` is an entry of the sample (or GitLab's shares, which are no file) with that line."""
     entries = {entry.path for entry in sample.source().walk(limit=100_000).entries}
