@@ -27,25 +27,28 @@ Door = Literal["hook", "api", "gitlab"]
 
 async def failed(request: Request, door: Door) -> int:
     """Count a wrong credential; seconds to wait where that was one too many, else 0."""
-    name = _name(request, door)
-    log.warning("wrong credentials", door=door, address=address(request))
     try:
-        pipe = request.state["redis"].pipeline(transaction=True)
-        pipe.incr(name)
-        pipe.expire(name, WINDOW_S, nx=True)
-        count = (await pipe.execute())[0]
+        count = await _count(request, _name(request, door))
     except RedisError:  # whoever is refused is refused, counted or not
-        return 0
-    return WINDOW_S if int(count) > LIMIT else 0
+        count = 1
+    if count <= LIMIT + 1:  # whoever keeps guessing does not fill the log as well
+        silent = count > LIMIT
+        log.warning("wrong credentials", door=door, address=address(request), last_told=silent)
+    return WINDOW_S if count > LIMIT else 0
 
 
 async def too_often(request: Request, what: str, limit: int) -> int:
     """Count a request; seconds to wait where this address made more than `limit` in a minute."""
-    name = key("asked", what, address(request))
+    count = await _count(request, key("asked", what, address(request)))
+    return WINDOW_S if count > limit else 0
+
+
+async def _count(request: Request, name: str) -> int:
+    """How often in this window, this time included."""
     pipe = request.state["redis"].pipeline(transaction=True)
     pipe.incr(name)
     pipe.expire(name, WINDOW_S, nx=True)
-    return WINDOW_S if int((await pipe.execute())[0]) > limit else 0
+    return int((await pipe.execute())[0])
 
 
 async def locked(request: Request, door: Door) -> int:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import redis
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pydantic import SecretStr
 
 from service.auth import Access
 from service.dashboard_routes import routes
@@ -200,6 +201,27 @@ def test_over_https_the_cookie_is_secure(redis_server: EmbeddedRedis) -> None:
     for part in ("Secure", "HttpOnly", "SameSite=strict", "Path=/"):
         assert part in cookie
     assert "Domain" not in cookie
+
+
+def test_a_token_that_reads_has_no_buttons(
+    redis_server: EmbeddedRedis, redis_client: redis.Redis
+) -> None:
+    """What it may not do is not offered, and refused where it is tried."""
+    story = Story(redis_client)
+    run = story.day()
+    delivery = story.ledger.deliveries()[0].id
+    tokens = (SecretStr(f"read:{API_TOKEN}"),)
+    with (
+        running_service(redis_server.url, devops_backend_api_tokens=tokens) as service,
+        session(service) as client,
+    ):
+        for path in (f"/runs/{run.id}", "/projects/42", "/learned", "/deliveries"):
+            text = client.get(path).text
+            assert text.count("<form") == 2, path  # to find a project, and to sign out
+        form = {"csrf": csrf_of(client)}
+        assert client.post(f"/deliveries/{delivery}/replay", data=form).status_code == 403
+        assert client.post("/projects/42/retrigger", data=form).status_code == 403
+        assert client.post("/logout", data=form).status_code == 303
 
 
 # -- what is shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -98,7 +99,7 @@ def _change(value: Any, chance: random.Random) -> None:
         if isinstance(value[name], dict) and chance.random() < 0.5:
             value = value[name]
             continue
-        value[name] = chance.choice(ODD)
+        value[name] = copy.deepcopy(chance.choice(ODD))
         return
 
 
