@@ -41,7 +41,7 @@ def analysis(
         test_command=next(iter(commands.get("test", ())), None),
         monorepo=monorepo,
         apps=listed,
-        confidence=judge.confidence(reader, chosen),
+        confidence=judge.confidence(reader, chosen, len(beside)),
         evidence=(*best.evidence, *extra.evidence, *broken),
         ecosystem=best.ecosystem,
         port=extra.port or best.port,
@@ -56,7 +56,7 @@ def analysis(
         ci_files=extra.ci_files,
         features=features.words(best, [*inside, *beside], monorepo, extra),
         nothing_to_build=best.nothing_to_build,
-        questions=judge.questions(reader, chosen),
+        questions=judge.questions(reader, chosen, beside),
         facts={key: value[:200] for key, value in sorted(best.facts.items()) if value},
     )
 

@@ -68,21 +68,27 @@ def _attends(found: Found) -> bool:
     return plain and found.strength < STRONG
 
 
-def confidence(reader: Reader, chosen: Verdict) -> float:
-    """0.05 to 0.99: manifest and sources raise it; a close rival or a broken manifest lower it."""
+def confidence(reader: Reader, chosen: Verdict, beside: int = 0) -> float:
+    """0.05 to 0.99: manifest and sources raise it, broken manifests and rivals lower it.
+
+    `beside` is the number of services that stand side by side.
+    """
     best = chosen.best
     part = share(Folder(reader, best.folder), best)
     value = 0.45 + 0.35 * min(1.0, best.strength) + 0.19 * min(1.0, part * 1.2)
-    value -= 0.25 * (chosen.rival is not None)
+    value -= 0.25 * (chosen.rival is not None or beside > 1)
     value -= 0.3 * any(path in reader.broken for path in best.manifests)
     value -= 0.1 * bool(best.doubts)
     return round(min(0.99, max(0.05, value)), 2)
 
 
-def questions(reader: Reader, chosen: Verdict) -> tuple[str, ...]:
+def questions(reader: Reader, chosen: Verdict, beside: list[Found]) -> tuple[str, ...]:
     """What a person should answer before a pipeline is trusted."""
     asked = list(chosen.best.doubts)
-    if chosen.rival is not None:
+    if len(beside) > 1:
+        places = ", ".join(one.folder for one in beside)
+        asked.append(f"Several programs stand side by side ({places}): which should be built?")
+    elif chosen.rival is not None:
         asked.append(
             f"Both {chosen.best.manifest} ({chosen.best.language}) and {chosen.rival.manifest} "
             f"({chosen.rival.language}) could be the program: which one should be built?"

@@ -62,6 +62,6 @@ def _commands(found: Found, folder: Folder, tool: str, text: str) -> None:
     if tests:
         kaocha = any("kaocha" in name for name in found.dependencies)
         found.set("test_tool", "kaocha" if kaocha else "clojure.test", folder.full(tests[0]))
-    main = re.search(r":main\s+\^?:?\w*\s*([\w.-]+)", text)
+    main = re.search(r":main\s+(?:\^\S+\s+)?([\w.-]+)", text)
     if main:
         found.set("entry_point", main.group(1), found.manifest)

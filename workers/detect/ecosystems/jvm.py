@@ -15,6 +15,16 @@ TEST_TOOLS = (
     ("junit", ("*junit*", "org.springframework.boot:spring-boot-starter-test*", "*kotlin-test*")),
     ("junit", ("org.jetbrains.kotlin.test*", "*:rest-assured")),
 )
+ENTRIES = (
+    "*Application.java",
+    "*Application.kt",
+    "Main.java",
+    "Main.kt",
+    "Application.scala",
+    "App.java",
+    "App.kt",
+    "Server.java",
+)
 SOURCES = {"java": "java", "kotlin": "kotlin", "scala": "scala", "groovy": "groovy"}
 
 
@@ -40,6 +50,7 @@ def inspect(folder: Folder) -> Found | None:
     _language(found, folder)
     frameworks.set_framework(found, folder, found.dependencies)
     _tests(found, folder)
+    _entry(found, folder)
     return found
 
 
@@ -100,6 +111,13 @@ def _language(found: Found, folder: Folder) -> None:
         found.language = found.facts["plugin_language"]
     found.facts.pop("plugin_language", None)
     found.say(f"language={found.language}", found.manifest)
+
+
+def _entry(found: Found, folder: Folder) -> None:
+    """The usual names of a class with `main`, nearest to the root."""
+    name = next(iter(folder.find(*ENTRIES)), None)
+    if name is not None and "/test/" not in name:
+        found.set("entry_point", name, folder.full(name))
 
 
 def _tests(found: Found, folder: Folder) -> None:

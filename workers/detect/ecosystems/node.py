@@ -81,6 +81,10 @@ def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
             found.set("package_manager", "bun", here.full("bunfig.toml"))
         if here.has(".yarnrc.yml"):
             found.set("package_manager", "yarn", here.full(".yarnrc.yml"))
+        client = here.json("lerna.json").get("npmClient") if here.has("lerna.json") else None
+        if client in MANAGERS:
+            line = here.line("lerna.json", '"npmClient"')
+            found.set("package_manager", client, here.full("lerna.json"), line)
         rush = here.json("rush.json", rank=0) if here.has("rush.json") else {}
         for manager in ("pnpm", "yarn", "npm"):
             if f"{manager}Version" in rush:

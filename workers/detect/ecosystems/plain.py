@@ -150,7 +150,7 @@ def _tests(found: Found, folder: Folder, rules: Rules) -> None:
     files += [hit for p in rules.has_tests if "/" in p for hit in present(folder, p)]
     found.has_tests = found.has_tests or bool(files) or folder.unsure
     for test in rules.tests:
-        cause = _test_cause(found, folder, test, bool(files))
+        cause = _test_cause(found, folder, test, found.has_tests)
         if cause:
             known = cause in found.dependencies
             file = found.dependencies[cause] if known else folder.full(cause)

@@ -148,10 +148,12 @@ def setup_version(found: Found, folder: Folder) -> None:
             version = versions.lower_bound(match.group(1), parts=2)
             found.set("version", version, folder.full(name), folder.line(name, "python_requires"))
     for name in ("environment.yml", "environment.yaml"):
-        match = re.search(r"^\s*-\s*python\s*[=<>~]+\s*([\d.]+)", folder.text(name) or "", re.M)
-        if match:
-            version = match.group(1).rstrip(".")
-            found.set("version", version, folder.full(name), folder.line(name, "python"))
+        listed = folder.yaml(name).get("dependencies")
+        for item in listed if isinstance(listed, list) else ():
+            match = re.match(r"python\s*[=<>~]+\s*(\d+(?:\.\d+)*)", str(item))
+            if match:
+                line = folder.line(name, str(item))
+                found.set("version", match.group(1), folder.full(name), line)
     pixi = folder.toml("pixi.toml").get("dependencies")
     wanted = pixi.get("python") if isinstance(pixi, dict) else None
     if isinstance(wanted, str):

@@ -57,6 +57,8 @@ def _site(folder: Folder, manifest: str, framework: str | None, build: str | Non
 
 def _hugo(folder: Folder) -> Found | None:
     config = folder.has(*HUGO)
+    if config is None and folder.folders >= {"config", "content"}:
+        folder.reader.want_listing(folder.full("config"), deep=True)
     if config is None:
         old = folder.has(*HUGO_OLD)
         text = folder.text(old, rank=0) or "" if old else ""
