@@ -207,7 +207,7 @@ def _strength(
         return 1.1
     tools = all(TOOLING.match(name) for name in (*run, *dev))
     if tools and not sources:
-        return 0.1
+        return 0.1 if run or dev else 0.5
     own = share(folder, found)
     if tools and own > 0.5 and len(folder.sources) == 1:
         return 0.8
