@@ -153,6 +153,119 @@ DEFAULT = Analysis(
     dockerfile="Dockerfile",
 )
 
+RUST = Analysis(
+    language="rust",
+    framework="axum",
+    ecosystem="rust",
+    package_manager="cargo",
+    version="1.85",
+    port=3000,
+    has_tests=True,
+    test_tool="cargo",
+    manifests=("Cargo.toml",),
+    lock_files=("Cargo.lock",),
+    commands={"test": ("cargo test",), "build": ("cargo build --release",)},
+    facts={"artifact": "api"},
+)
+RAILS = Analysis(
+    language="ruby",
+    framework="rails",
+    ecosystem="ruby",
+    package_manager="bundler",
+    version="3.3.6",
+    has_tests=True,
+    test_tool="rspec",
+    manifests=("Gemfile",),
+    lock_files=("Gemfile.lock",),
+    linters=("rubocop",),
+    commands={"test": ("bundle exec rspec",)},
+    services=(Service("postgres"),),
+)
+LARAVEL = Analysis(
+    language="php",
+    framework="laravel",
+    ecosystem="php",
+    package_manager="composer",
+    version="8.3",
+    has_tests=True,
+    test_tool="phpunit",
+    manifests=("composer.json",),
+    lock_files=("composer.lock",),
+    linters=("phpstan",),
+    commands={"test": ("vendor/bin/phpunit", "php artisan test")},
+)
+ASPNET = Analysis(
+    language="csharp",
+    framework="aspnetcore",
+    ecosystem="dotnet",
+    package_manager="nuget",
+    version="8.0",
+    has_tests=True,
+    test_tool="xunit",
+    manifests=("Shop.sln",),
+    facts={"project": "src/Shop.Api/Shop.Api.csproj"},
+)
+KOTLIN = Analysis(
+    language="kotlin",
+    framework="spring-boot",
+    ecosystem="java",
+    package_manager="gradle",
+    version="21",
+    port=8080,
+    has_tests=True,
+    test_tool="junit",
+    manifests=("build.gradle.kts",),
+    facts={"wrapper": "gradlew"},
+)
+SCALA = Analysis(
+    language="scala",
+    ecosystem="java",
+    package_manager="sbt",
+    has_tests=True,
+    manifests=("build.sbt",),
+    commands={"test": ("sbt test",)},
+)
+CMAKE = Analysis(
+    language="cpp",
+    ecosystem="cpp",
+    has_tests=True,
+    manifests=("CMakeLists.txt",),
+    facts={"build_tool": "cmake"},
+)
+MESON = Analysis(
+    language="c",
+    ecosystem="cpp",
+    has_tests=True,
+    manifests=("meson.build",),
+    facts={"build_tool": "meson"},
+)
+ELIXIR = Analysis(
+    language="elixir",
+    framework="phoenix",
+    ecosystem="elixir",
+    version="1.17",
+    has_tests=True,
+    manifests=("mix.exs",),
+    lock_files=("mix.lock",),
+)
+SWIFT = Analysis(language="swift", ecosystem="swift", has_tests=True, manifests=("Package.swift",))
+DART = Analysis(language="dart", ecosystem="dart", has_tests=True, manifests=("pubspec.yaml",))
+STATIC = Analysis(language="html", ecosystem="static", facts={"output": "public"})
+TERRAFORM = Analysis(language="terraform", ecosystem="terraform", has_tests=True)
+HELM = Analysis(
+    language="yaml",
+    ecosystem="helm",
+    package_manager="helm",
+    manifests=("charts/shop/Chart.yaml",),
+)
+ANSIBLE = Analysis(
+    language="yaml",
+    ecosystem="ansible",
+    package_manager="ansible-galaxy",
+    manifests=("site.yml",),
+)
+SHELL = Analysis(language="shell", ecosystem="shell", has_tests=True, test_tool="bats")
+
 STACKS: Mapping[str, tuple[Analysis, Site]] = {
     "go": (GO, NEXUS),
     "go-own-registry": (GO, OWN_REGISTRY),
@@ -163,6 +276,22 @@ STACKS: Mapping[str, tuple[Analysis, Site]] = {
     "typescript-pnpm": (TYPESCRIPT_PNPM, NEXUS),
     "java-maven": (JAVA_MAVEN, NEXUS),
     "java-gradle": (JAVA_GRADLE, NEXUS),
+    "rust": (RUST, NEXUS),
+    "ruby-rails": (RAILS, NEXUS),
+    "php-laravel": (LARAVEL, NEXUS),
+    "dotnet": (ASPNET, NEXUS),
+    "kotlin-gradle": (KOTLIN, NEXUS),
+    "scala-sbt": (SCALA, NEXUS),
+    "cpp-cmake": (CMAKE, NEXUS),
+    "c-meson": (MESON, NEXUS),
+    "elixir": (ELIXIR, NEXUS),
+    "swift": (SWIFT, NEXUS),
+    "dart": (DART, NEXUS),
+    "static-site": (STATIC, NEXUS),
+    "terraform": (TERRAFORM, NEXUS),
+    "helm": (HELM, NEXUS),
+    "ansible": (ANSIBLE, NEXUS),
+    "shell": (SHELL, NEXUS),
     "default": (DEFAULT, NEXUS),
 }
 

@@ -26,6 +26,9 @@ from workers.pipeline.schema import (
 SITE_SLOTS = frozenset(
     {"backend_url", "image_registry", "sonar_host_url", "splunk_hec_url", "base_registry"}
 )
+_EXPECTED = frozenset({"compile", "unit_tests"})
+"""Jobs that the base waits for, and that a language may have no use for."""
+
 _PARTS: tuple[tuple[str, Any], ...] = (
     ("slots", dict[str, Slot]),
     ("variables", dict[str, Variable]),
@@ -54,13 +57,12 @@ def check(
         where = f"variants[{number - inherited}]: " if number > inherited else "what it extends: "
         _refuse_if(file, where, _variant_flaw(variant))
         shapes.append((where, resolve.lay(shapes[0][1], variant)))
-    abstract = bool(body.get("abstract")) and file.endswith("base.yaml")
     for where, shape in shapes:
         for condition in _conditions(shape):
             _refuse_if(file, where, conditions.flaw(condition))
         _refuse_if(file, where, _part_flaw(shape))
         _refuse_if(file, where, _slot_flaw(shape, body, texts))
-        _refuse_if(file, where, _jobs_flaw(shape, images, abstract))
+        _refuse_if(file, where, _jobs_flaw(shape, images))
         _refuse_if(file, where, _docker_flaw(shape, texts))
 
 
@@ -149,7 +151,7 @@ def _slot_flaw(
     return None
 
 
-def _jobs_flaw(shape: Mapping[str, Any], images: Mapping[str, Image], abstract: bool) -> str | None:
+def _jobs_flaw(shape: Mapping[str, Any], images: Mapping[str, Image]) -> str | None:
     jobs: dict[str, Job] = {}
     for name, raw in shape.get("jobs", {}).items():
         try:
@@ -158,9 +160,11 @@ def _jobs_flaw(shape: Mapping[str, Any], images: Mapping[str, Image], abstract: 
         except (msgspec.ValidationError, AttributeError) as error:
             return f"jobs: {name}: {error}"
     for name, job in jobs.items():
-        cause = _job_flaw(name, job, jobs, images, abstract)
+        cause = _job_flaw(name, job, jobs, images)
         if cause:
             return f"jobs: {name}: {cause}"
+        if _is_versioned(job, images) and "version" not in shape.get("slots", {}):
+            return f"jobs: {name}: image: has versions, and there is no slot `version`"
     for name, slot in shape.get("slots", {}).items():
         if slot.get("image") is not None and slot["image"] not in images:
             return f"slots: {name}: image: {slot['image']!r} is not in images.yaml"
@@ -168,7 +172,7 @@ def _jobs_flaw(shape: Mapping[str, Any], images: Mapping[str, Image], abstract: 
 
 
 def _job_flaw(
-    name: str, job: Job, jobs: Mapping[str, Job], images: Mapping[str, Image], abstract: bool
+    name: str, job: Job, jobs: Mapping[str, Job], images: Mapping[str, Image]
 ) -> str | None:
     parent = jobs.get(job.extends) if job.extends else None
     if job.extends and (parent is None or not job.extends.startswith(".")):
@@ -183,9 +187,15 @@ def _job_flaw(
         return "image: is missing"
     for need in job.needs or ():
         target = need if isinstance(need, str) else need.job
-        if target not in jobs and not abstract:
+        if target not in jobs and target not in _EXPECTED:
             return f"needs: there is no job {target!r}"
     return _image_flaw(job, images)
+
+
+def _is_versioned(job: Job, images: Mapping[str, Image]) -> bool:
+    names = [server.name for server in job.services or ()]
+    names += [job.image] if isinstance(job.image, str) else []
+    return any(images[name].versions for name in names)
 
 
 def _image_flaw(job: Job, images: Mapping[str, Image]) -> str | None:

@@ -61,12 +61,12 @@ def mirrored(reference: str, mirror: str | None) -> str:
 
     A mirror proxies Docker Hub, so images that name another host stay where they are.
     """
-    if mirror is None or _host(reference):
+    if mirror is None or host(reference):
         return reference
     return f"{mirror}/{reference if '/' in reference else 'library/' + reference}"
 
 
-def _host(reference: str) -> str:
+def host(reference: str) -> str:
     """The registry host of a reference, "" for Docker Hub's short names."""
     first, slash, _ = reference.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""

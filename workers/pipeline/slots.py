@@ -16,7 +16,17 @@ from typing import Literal
 from workers.pipeline import commands
 
 Kind = Literal[
-    "version", "command", "path", "folder", "port", "module", "name", "class", "choice", "pin"
+    "version",
+    "command",
+    "path",
+    "folder",
+    "port",
+    "module",
+    "name",
+    "class",
+    "choice",
+    "pin",
+    "assembly",
 ]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
@@ -30,6 +40,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "folder": re.compile(r"\.|[A-Za-z0-9_@][A-Za-z0-9_.@+-]*(?:/[A-Za-z0-9_@][A-Za-z0-9_.@+-]*)*"),
     "port": re.compile(r"[1-9][0-9]{0,4}"),
     "module": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?", re.ASCII),
+    "assembly": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*"),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "class": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII),
     "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
@@ -59,6 +70,8 @@ def normalize(kind: str, value: str) -> str:
     if kind == "folder":
         path = PurePosixPath(text)
         return str(path.parent if path.suffix else path)
+    if kind == "assembly":
+        return PurePosixPath(text).stem
     if kind == "module":
         return _module(text)
     if kind == "command":

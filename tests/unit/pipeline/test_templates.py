@@ -93,6 +93,7 @@ def test_overlay_wins_by_id_and_by_image(tmp_path: Path) -> None:
         ("      - make\n", "      - {run: make, if: x}\n", "jobs: compile"),
         ("    image: go\n", "    image: golang:1.25\n", "'golang:1.25' is not in images.yaml"),
         ("    image: go\n", "    iamge: go\n", "iamge"),
+        ("  version: {kind", "  release: {kind", "there is no slot `version`"),
         ("    needs: []\n", "    needs: [lint]\n", "needs: there is no job 'lint'"),
         ("    needs: []\n", "    extends: .none\n", "there is no hidden job '.none'"),
         ("    needs: []\n", "    only: [main]\n", "only"),
