@@ -66,7 +66,7 @@ def _promote(best: Found, inside: list[Found]) -> None:
     shared = apps.shared_framework(inside) if best.framework is None else None
     if shared is not None and (best.monorepo or len(best.members) == 1):
         best.set("framework", shared.framework, shared.manifest)
-        best.port = best.port or shared.port
+        best.set("port", shared.port, shared.manifest)
     tools = [one for one in inside if one.test_tool and one.ecosystem == best.ecosystem]
     if tools:
         names = [one.test_tool for one in tools]
@@ -82,6 +82,9 @@ def _parts(
         if best.monorepo and listed:
             return best.monorepo, listed
     if len(beside) > 1:
+        best.say("monorepo=services", beside[0].manifest)
+        for one in beside[1:]:
+            best.say(f"app={one.folder}", one.manifest)
         parts = tuple(sorted(App(one.folder, one.language, one.framework) for one in beside))
         return "services", parts
     return None, (App(best.folder or ".", best.language, best.framework),)

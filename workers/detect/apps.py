@@ -79,6 +79,12 @@ def _language(reader: Reader, path: str) -> str | None:
     return max(sorted(known), key=lambda name: known[name]) if known else None
 
 
+def worth_reading(best: Found) -> list[str]:
+    """The members whose manifests are read, apps before libraries; the rest is told by names."""
+    members = [path for path in counted(best.members) if path != best.folder]
+    return sorted(members, key=lambda path: (not _among_apps(path), path))[:LIMIT]
+
+
 def shared_framework(inside: list[Found]) -> Found | None:
     """The one app of a workspace whose framework decides; None where there are several kinds.
 

@@ -53,8 +53,8 @@ def look(reader: Reader) -> Analysis:
     if chosen is None or chosen.best.strength <= answer.USELESS:
         chosen = loose.dominant(reader) or chosen
     if chosen is not None:
-        members = [path for path in chosen.best.members if path != chosen.best.folder]
-        inside = [one for path in members for one in inspect(reader, path)]
+        looked_at = apps.worth_reading(chosen.best)
+        inside = [one for path in looked_at for one in inspect(reader, path)]
     extra = extras.gather(Folder(reader), chosen.best if chosen else None)
     result = answer.analysis(reader, chosen, inside, beside, extra)
     return overrides.apply(reader, result)
