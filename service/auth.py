@@ -127,7 +127,9 @@ def given_bearer(request: Request) -> str | None:
     header = request.headers.get("authorization")
     if header is None:
         return None
-    scheme, _, token = header.partition(" ")
+    # Headers are Latin-1 text here: back to the bytes that were sent, and those as UTF-8.
+    sent = header.encode("latin-1").decode("utf-8", "surrogateescape")
+    scheme, _, token = sent.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

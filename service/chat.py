@@ -1,13 +1,14 @@
 """`POST /api/v1/chat`: questions about runs and learned pipelines, answered by the local model.
 
 The model gets no tool, no token and no address; what it is told of comes from Redis and is
-text of strangers, and what it answers loses its links before anybody sees it.
+text of strangers, and what it answers loses its links before anybody sees it (`words`).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -86,7 +87,8 @@ async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
     first = await anext(words, "")  # raises here, while the answer can still be an error
     if stream:
         return EventSourceResponse(_events(settings, context, first, words))
-    text = first + "".join([word async for word in words])
+    async with aclosing(words):
+        text = first + "".join([word async for word in words])
     return runs.as_json(_reply(settings, context, text))
 
 
@@ -159,14 +161,15 @@ def _reply(settings: Settings, context: Context, text: str) -> Reply:
 
 
 async def _events(
-    settings: Settings, context: Context, first: str, words: AsyncIterator[str]
+    settings: Settings, context: Context, first: str, words: AsyncGenerator[str, None]
 ) -> AsyncIterator[ServerSentEvent]:
     said = [first]
     yield _event("text", {"text": first})
     try:
-        async for word in words:
-            said.append(word)
-            yield _event("text", {"text": word})
+        async with aclosing(words):  # who goes away ends the model's work as well
+            async for word in words:
+                said.append(word)
+                yield _event("text", {"text": word})
     except Problem as problem:
         yield _event("error", {"detail": problem.detail})
         return

@@ -79,7 +79,7 @@ async def _asked(request: Request, question: DryRun) -> Response:
 
 
 async def _wait(stores: Stores, question: DryRun) -> Answer:
-    """Short waits, one after the other: a thread is never held when the client has gone."""
+    """Short waits, one after the other: shorter than the socket's own timeout."""
     end = time.monotonic() + DRY_RUN_S
     ask_id = await run_in_threadpool(stores.dry_runs.ask, question)
     while time.monotonic() < end:

@@ -67,12 +67,12 @@ class Inbox:
                 again = await self._pipelined([batch[i] for i in lost], by_text=True)
                 for i, answer in zip(lost, again, strict=True):
                     answers[i] = answer
-        except (RedisError, OSError) as error:
-            answers = [_as_redis_error(error)] * len(batch)
         except asyncio.CancelledError:
             for _, waiting in batch:
                 waiting.cancel()
             raise
+        except Exception as error:  # whatever it is, everyone who waits hears of it
+            answers = [RedisError(str(error)) if isinstance(error, OSError) else error] * len(batch)
         for (_, waiting), answer in zip(batch, answers, strict=True):
             if waiting.done():  # its sender went away
                 continue
@@ -110,7 +110,3 @@ def _packed(call: Call, by_text: bool) -> bytes:
     parts = (command, script, len(call.keys), *call.keys, *call.args)
     raw = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
     return b"*%d\r\n" % len(raw) + b"".join([b"$%d\r\n%b\r\n" % (len(p), p) for p in raw])
-
-
-def _as_redis_error(error: Exception) -> RedisError:
-    return error if isinstance(error, RedisError) else RedisError(str(error))

@@ -1,4 +1,4 @@
-"""`/api/v1/pipeline/*` and the manual re-trigger: requests that make runs, and dry runs."""
+"""`/api/v1/pipeline/*` and the manual re-trigger: the requests that make runs."""
 
 from __future__ import annotations
 
@@ -81,15 +81,19 @@ def begin(
     """
     active = stores.runs.find(stores.ledger.project(project.id).get("active", ""))
     if active is not None and active.state == State.WAITING_FOR_PUSH:
-        woken = stores.runs.update(
-            active.id, lambda run: msgspec.structs.replace(run, options=options), "looking again"
-        )
+        woken = stores.runs.update(active.id, lambda run: _asked_again(run, options), "asked again")
         stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=active.id))
         return woken
     supersede = force and active is not None and active.state == State.AWAITING_PIPELINE
     run = stores.runs.create(new_run(project, kind, options=options), supersede=supersede)
     stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=run.id))
     return run
+
+
+def _asked_again(run: Run, options: Options) -> Run | None:
+    if run.state != State.WAITING_FOR_PUSH:  # a push came meanwhile
+        return None
+    return msgspec.structs.replace(run, options=options)
 
 
 async def _found_by_us(request: Request, asked: Workflow) -> Found:

@@ -107,15 +107,17 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
     last = facts.get("last_delivery")
     delivery = stores.ledger.delivery(last) if last else None
     run = stores.runs.find(facts.get("active") or facts.get("run") or "")
+    # What was decided last is about the last run that ended; one at work speaks for itself.
+    decided = {} if run is not None and run.active else facts
     reason = (run.reason if run else None) or (delivery.reason if delivery else None)
     return ProjectStatus(
         id=project.id,
         path=facts.get("path", project.path),
         url=facts.get("url", project.url),
         last_event=_last_event(facts),
-        decision=_decision(facts, run) or (delivery.verdict if delivery else None),
-        reason=facts.get("reason") or reason or None,
-        next_step=_next_step(facts, run),
+        decision=_decision(decided, run) or (delivery.verdict if delivery else None),
+        reason=decided.get("reason") or reason or None,
+        next_step=_next_step(decided, run),
         run=public(run, contents=False) if run else None,
         hook={_hook_fact(k): v for k, v in facts.items() if k.startswith("hook")},
         facts={k: v for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")},

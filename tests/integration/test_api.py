@@ -110,6 +110,18 @@ def test_an_odd_byte_in_the_token_is_401(service: Running) -> None:
     assert service.http.get("/api/v1/runs", headers=headers).status_code == 401
 
 
+def test_a_token_need_not_be_ascii(redis_server: EmbeddedRedis, redis_client: redis.Redis) -> None:
+    """Sent as UTF-8, as curl does."""
+    token = "a-t\u00f6ken-beyond-ascii"
+    with running_service(
+        redis_server.url, devops_backend_api_tokens=(SecretStr(token),)
+    ) as service:
+        headers = [(b"Authorization", f"Bearer {token}".encode())]
+        assert service.http.get("/api/v1/runs", headers=headers).status_code == 200
+        answer = service.http.post("/login", data={"token": token})
+        assert answer.headers["location"] == "/"
+
+
 def test_guessing_tokens_is_locked_out(service: Running, redis_client: redis.Redis) -> None:
     """After ten wrong tokens in a minute the address waits, whatever it brings."""
     wrong = {"Authorization": "Bearer guess"}
@@ -579,6 +591,22 @@ def test_a_project_tells_why_nothing_happened(
     assert answer["reason"] == "the repository is empty"
     assert "push" in answer["next_step"]
     assert answer["run"]["id"] == run.id
+
+
+def test_a_run_at_work_speaks_for_its_project(
+    service: Running, runs: RunStore, ledger: Ledger
+) -> None:
+    """What was decided about an earlier run is past; once the new one ends, it is told again."""
+    ledger.note_project(
+        42, {"path": "shop/api", "decision": "failed", "reason": "old", "next_step": "old"}
+    )
+    run = runs.create(new_run(SHOP, "retrigger"))
+    moved(runs, run, State.GENERATING)
+    body = service.api("GET", "/api/v1/projects/42").json()
+    assert body["decision"] == f"run {run.id} is generating"
+    assert "old" not in (body["reason"], body["next_step"])
+    moved(runs, run, State.SUCCEEDED)
+    assert service.api("GET", "/api/v1/projects/42").json()["decision"] == "failed"
 
 
 def test_a_project_nobody_spoke_of_says_what_to_look_at(service: Running) -> None:
