@@ -10,13 +10,13 @@ import msgspec
 import structlog
 from rq.timeouts import BaseTimeoutException
 
-from workers import gates, hooking
+from workers import gates, hooking, preflighting
 from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_types import Project
 from workers.detect.analysis import Analysis
 from workers.errors import BackendError, Rejected, Retryable
 from workers.ledger import now_ms
-from workers.pipeline.plan import Plan
+from workers.pipeline.plan import Plan, Site
 from workers.pipeline.render import render
 from workers.runs import (
     Commit,
@@ -37,7 +37,7 @@ from workers.steps.publish import Intent, Published, Target, publish
 from workers.steps.retrieve import Reference as Retrieved
 from workers.steps.retrieve import references
 from workers.steps.validate import validate
-from workers.story import story
+from workers.story import tell
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -91,6 +91,9 @@ class _Carrier:
         project = self.parts.gitlab.project(self.run.project.id)
         self.note_project(project)
         stop = gates.of_project(project)
+        if stop and stop.state is State.WAITING_FOR_PUSH:
+            # There is time now; between the first push and the merge request each call counts.
+            preflighting.ensure(self.parts, project)
         return self.stop(stop) if stop else self.analyze(project)
 
     def analyze(self, project: Project) -> Run:
@@ -118,10 +121,10 @@ class _Carrier:
         """A plan whose files pass every check; raises Rejected where none does."""
         refused: list[str] = []
         self.change("choosing a reference pipeline", State.GENERATING)
-        parts = self.parts
+        parts, site = self.parts, self.site(project, ref)
         for reference in references(analysis, parts.learned, parts.index, parts.templates):
             model = None if self.run.options.use_template_only or refused else parts.model
-            generated = generate(analysis, reference, parts.site(ref), model)
+            generated = generate(analysis, reference, site, model)
             files = render(generated.plan)
             self.keep(reference, generated, files)
             errors = self.validate(project, files)
@@ -130,6 +133,16 @@ class _Carrier:
             refused.append(f"{reference.source} {reference.id}: {errors[0]}")
             log.warning("a plan was refused", run=self.run.id, errors=errors[:5])
         raise Rejected("no plan passes the checks: " + "; ".join(refused))
+
+    def site(self, project: Project, ref: str) -> Site:
+        """Settings, and what the instance shows. What stood in the way may have been mended."""
+        asked = self.run.trigger.kind in ("retrigger", "workflow")
+        seen = preflighting.ensure(self.parts, project, again=asked)
+        if seen.blocked and not asked:
+            seen = preflighting.ensure(self.parts, project, again=True)
+        for finding in seen.blocked:
+            self.say(f"before it can run here: {finding.text}")
+        return self.parts.site(ref, seen)
 
     def validate(self, project: Project, files: dict[str, str]) -> tuple[str, ...]:
         """Errors of the offline check and of GitLab's own linter."""
@@ -155,7 +168,7 @@ class _Carrier:
         files = {file.path: file.content or "" for file in self.run.files}
         kept = tuple(sorted(set(files) & existing))
         self.change("committing", State.COMMITTING, kept=kept)
-        told = story(self.run, self.parts.learned, self.parts.settings.devops_backend_url)
+        told = tell(self.parts, self.run)
         target = Target(
             project_id=project.id, target_branch=ref, source_sha=self.run.source_sha or "",
             existing=existing,

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     poll_interval_s: float = Field(30, gt=0, le=3600)
     poll_limit_s: float = Field(900, gt=0, le=86400)
     image_registry: str = "ai-nexus:5001/apm-repo/demo"
+    image_builder: Literal["auto", "kaniko", "buildkit", "buildah", "docker"] = "auto"
     sonar_host_url: str | None = "http://ai-sonarqube:9000"
     splunk_hec_url: str | None = None
     auto_commit: AutoCommit = AutoCommit.MERGE_REQUEST
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
 
-    @field_validator("log_level", "log_format", "auto_commit", mode="before")
+    @field_validator("log_level", "log_format", "auto_commit", "image_builder", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

@@ -22,7 +22,7 @@ from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict
 from workers.steps.learn import index_backlog, learn, lesson
 from workers.steps.publish import mark_ready
-from workers.story import analysis_of, plan_of, story
+from workers.story import analysis_of, plan_of, tell
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -194,7 +194,7 @@ def _tell(parts: Parts, run: Run, state: PipelineState, found: Verdict) -> None:
     if run.merge_request is None or run.plan is None:
         return
     analysis = analysis_of(run)
-    told = story(run, parts.learned, parts.settings.devops_backend_url, state, found)
+    told = tell(parts, run, state, found)
     title, text, project = describe.title(analysis), describe.text(told), run.project.id
     iid = run.merge_request.iid
     try:

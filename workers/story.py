@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from workers import preflighting
 from workers.clients.gitlab_types import PipelineState
 from workers.detect.analysis import Analysis
 from workers.errors import NotFound
@@ -12,6 +13,7 @@ from workers.pipeline.plan import Plan
 from workers.runs import Run
 from workers.steps.confirm import Verdict
 from workers.steps.describe import Origin, Story
+from workers.wiring import Parts
 
 
 def analysis_of(run: Run) -> Analysis:
@@ -22,6 +24,20 @@ def analysis_of(run: Run) -> Analysis:
 def plan_of(run: Run) -> Plan | None:
     """The plan that the run keeps; None before there is one."""
     return msgspec.convert(run.plan, Plan) if run.plan is not None else None
+
+
+def tell(
+    parts: Parts,
+    run: Run,
+    state: PipelineState | None = None,
+    verdict: Verdict | None = None,
+) -> Story:
+    """The story of a run with what the instance showed. Raises ValueError without a plan."""
+    told = story(run, parts.learned, parts.settings.devops_backend_url, state, verdict)
+    # Secrets that are not set leave jobs out; the other optional ones only say more.
+    required = {v.name: v.needed for v in told.variables if v.needed or v.secret}
+    seen = preflighting.known(parts, run.project.id, required)
+    return msgspec.structs.replace(told, preflight=seen)
 
 
 def story(

@@ -18,6 +18,8 @@ from workers.pipeline.plan import Site
 from workers.pipeline.templates import Templates
 from workers.run_store import RunStore
 from workers.settings import Settings
+from workers.steps.preflight import Preflight
+from workers.steps.runners import choose_builder
 from workers.worker import connect
 
 
@@ -81,13 +83,16 @@ class Parts:
             return None
         return Model(settings.ollama_host, settings.ollama_model, settings.ollama_timeout_s)
 
-    def site(self, default_branch: str) -> Site:
-        """What generated pipelines need to know of this installation."""
+    def site(self, default_branch: str, seen: Preflight | None = None) -> Site:
+        """What generated pipelines need to know of this installation, and of what GitLab showed."""
         settings = self.settings
+        builder, _ = choose_builder((), settings.image_builder)
         return Site(
             backend_url=settings.devops_backend_url,
             image_registry=settings.image_registry,
             sonar_host_url=settings.sonar_host_url,
             splunk_hec_url=settings.splunk_hec_url,
             default_branch=default_branch,
+            builder=seen.builder if seen else builder,
+            runner_tags=seen.runner_tags if seen else (),
         )

@@ -2,11 +2,14 @@
 
 Every call needs the administrator's token as `Authorization: Bearer`. Bodies are JSON.
 
-- `POST projects` `{path, sample?, files?, owner?, bot_role?, visibility?, branch?}`: a project,
-  born empty (`project_create` goes out), then pushed to where `sample` or `files` are given.
+- `POST projects` `{path, sample?, files?, owner?, bot_role?, branch?}` and settings as below: a
+  project, born empty (`project_create` goes out), then pushed to where `sample` or `files` are
+  given.
 - `PATCH projects/:id` sets `archived`, `builds_access_level`, `ci_config_path`,
   `auto_devops_enabled`, `visibility`, `import_status`, `protected` `{glob: access_level}`,
-  `variables` `{KEY: value}`, `path` (rename or transfer, with its hook). `DELETE` removes it.
+  `variables` `{KEY: value}`, `runners` (a list of `runners.CiRunner`),
+  `container_registry_enabled`, `merge_requests_enabled`, `path` (rename or transfer, with its
+  hook). `DELETE` removes it.
 - `POST projects/:id/push` `{files? {path: text, null removes}, files_base64?, modes?, sample?,
   branch?, message?, user?}`: one commit; all hooks fire. `modes` are Git's, by path: 120000 makes
   a link to the text, 160000 a submodule at the commit of that id.
@@ -45,6 +48,7 @@ from service.sandbox.core import Sandbox
 from service.sandbox.overview import overview
 from service.sandbox.refusal import Refusal, error
 from service.sandbox.repository import Blob
+from service.sandbox.runners import SIMULATED, CiRunner
 from service.sandbox.state import Outcome, Project, Role, Variable
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -95,11 +99,30 @@ def _blobs(body: Body) -> dict[str, Blob | None]:
     return found
 
 
+PLAIN = ("archived", "builds_access_level", "ci_config_path", "auto_devops_enabled", "visibility",
+         "import_status", "container_registry_enabled", "merge_requests_enabled")  # fmt: skip
+
+
+def _set(sandbox: Sandbox, project: Project, body: Body) -> None:
+    """Takes over the settings that a body names."""
+    for name in PLAIN:
+        if name in body:
+            setattr(project, name, body[name])
+    for glob, level in (body.get("protected") or {}).items():
+        project.protected[glob] = Role(level)
+    for key, value in (body.get("variables") or {}).items():
+        project.variables[key] = Variable(key, str(value))
+    if "runners" in body:
+        project.runners = msgspec.convert(body["runners"], list[CiRunner])
+        for runner in project.runners:
+            runner.id = SIMULATED.id + sandbox.forge.next_id("runner")
+
+
 def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:
     owner = sandbox.forge.add_user(str(body.get("owner") or "dev"))
     role = Role(int(body.get("bot_role", Role.MAINTAINER)))
     project = sandbox.create_project(str(body["path"]) if "path" in body else "", owner, role)
-    project.visibility = str(body.get("visibility") or "private")
+    _set(sandbox, project, body)
     files = _blobs(body)
     if files:
         sandbox.push(project, owner, files, branch=body.get("branch"), text="Add sources")
@@ -110,19 +133,9 @@ def show_project(sandbox: Sandbox, request: Request, _: Body) -> Body:
     return overview(sandbox.forge, _project(sandbox, request))
 
 
-PLAIN = ("archived", "builds_access_level", "ci_config_path", "auto_devops_enabled", "visibility",
-         "import_status")  # fmt: skip
-
-
 def change_project(sandbox: Sandbox, request: Request, body: Body) -> Body:
     project = _project(sandbox, request)
-    for name in PLAIN:
-        if name in body:
-            setattr(project, name, body[name])
-    for glob, level in (body.get("protected") or {}).items():
-        project.protected[glob] = Role(level)
-    for key, value in (body.get("variables") or {}).items():
-        project.variables[key] = Variable(key, str(value))
+    _set(sandbox, project, body)
     if "path" in body:
         old = sandbox.forge.move(project, str(body["path"]))
         moved = not old.startswith(f"{project.namespace}/")

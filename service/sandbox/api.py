@@ -25,6 +25,7 @@ from service.sandbox.rest import (
     pipelines,
     projects,
     repository,
+    runners,
 )
 from service.sandbox.rest.call import INSUFFICIENT, UNAUTHORIZED, Answer, Call
 from service.sandbox.state import Token
@@ -50,8 +51,8 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("POST", f"{P}/variables", projects.create_variable),
     ("GET", f"{P}/variables/:key", projects.get_variable),
     ("DELETE", f"{P}/variables/:key", projects.delete_variable),
-    ("GET", f"{P}/runners", projects.list_runners),
-    ("GET", "/runners/:runner", projects.get_runner),
+    ("GET", f"{P}/runners", runners.list_runners),
+    ("GET", "/runners/:runner", runners.get_runner),
     ("GET", f"{R}/tree", repository.tree),
     ("GET", f"{R}/files/:path", repository.file),
     ("HEAD", f"{R}/files/:path", repository.file),

@@ -33,6 +33,7 @@ class PlannedJob(msgspec.Struct):
     when: str
     allow_failure: bool
     junit: bool
+    tags: list[str]
 
 
 def plan(config: Config, variables: Mapping[str, str], files: Iterable[str]) -> list[PlannedJob]:
@@ -89,6 +90,7 @@ def _planned(
         when=when,
         allow_failure=bool(allow),
         junit=isinstance(reports, dict) and "junit" in reports,
+        tags=[str(tag) for tag in as_list(job.get("tags"))],
     )
 
 

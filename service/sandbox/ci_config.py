@@ -66,6 +66,8 @@ def parse(text: str) -> Config:
     for job in jobs.values():
         if "script" not in job and isinstance(default, dict) and "script" in default:
             job["script"] = default["script"]
+        if "tags" not in job and isinstance(default, dict) and "tags" in default:
+            job["tags"] = default["tags"]
     workflow = data.get("workflow") if isinstance(data.get("workflow"), dict) else {}
     rules = as_list(workflow.get("rules")) if isinstance(workflow, dict) else []
     config = Config(stages, variables_of(data.get("variables")), rules, jobs)

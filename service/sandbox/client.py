@@ -140,9 +140,13 @@ class SandboxClient:
         files: Mapping[str, str] | None = None,
         owner: str = "dev",
         bot_role: int = 40,
+        **settings: Any,
     ) -> ProjectView:
-        """A new project (`project_create` goes out), then a first push where files are given."""
-        body = {"path": path, "sample": sample, "files": files, "owner": owner}
+        """A new project (`project_create` goes out), then a first push where files are given.
+
+        `settings` are those of `change_project`.
+        """
+        body = {**settings, "path": path, "sample": sample, "files": files, "owner": owner}
         return self._ask("POST", "/projects", ProjectView, {**body, "bot_role": bot_role})
 
     def project(self, project: int | str) -> ProjectView:

@@ -112,6 +112,7 @@ class Runner:
             when=planned.when,
             allow_failure=planned.allow_failure,
             junit=planned.junit,
+            tags=planned.tags,
         )
 
     def _enter(self, project: Project, pipeline: Pipeline, status: str) -> None:
@@ -144,7 +145,7 @@ class Runner:
         outcome = project.outcome
         await asyncio.sleep(self.seconds * 0.1)
         self._enter(project, pipeline, "pending")
-        if outcome.kind == "hang":
+        if outcome.kind == "hang" or not _picked_up(project, pipeline):
             for job in walk.advance(pipeline):
                 job.status = "pending"
             return
@@ -222,3 +223,14 @@ def _config(project: Project, commit: Commit) -> str | None:
     if blob is None or project.builds_access_level == "disabled" or project.archived:
         return None
     return blob.content.decode("utf-8", "replace")
+
+
+def _picked_up(project: Project, pipeline: Pipeline) -> bool:
+    """Whether the project's runners take every job; one that waits holds up the whole."""
+    if project.runners is None:
+        return True
+    protected = project.is_protected(pipeline.branch)
+    return all(
+        any(runner.takes(job.tags, protected) for runner in project.runners)
+        for job in pipeline.jobs
+    )

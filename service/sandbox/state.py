@@ -10,6 +10,7 @@ from enum import IntEnum
 import msgspec
 
 from service.sandbox.repository import Repository
+from service.sandbox.runners import CiRunner
 
 
 def now() -> datetime:
@@ -76,6 +77,7 @@ class Job(msgspec.Struct):
     when: str = "on_success"
     allow_failure: bool = False
     junit: bool = False
+    tags: list[str] = msgspec.field(default_factory=list)
     retried: bool = False
     failure_reason: str | None = None
     created_at: datetime = msgspec.field(default_factory=now)
@@ -218,6 +220,10 @@ class Project(msgspec.Struct):
     builds_access_level: str = "enabled"
     ci_config_path: str | None = None
     auto_devops_enabled: bool = False
+    container_registry_enabled: bool = True
+    merge_requests_enabled: bool = True
+    runners: list[CiRunner] | None = None
+    """None: the instance's simulated one."""
     outcome: Outcome = msgspec.field(default_factory=Outcome)
     created_at: datetime = msgspec.field(default_factory=now)
     updated_at: datetime = msgspec.field(default_factory=now)

@@ -32,6 +32,7 @@ def test_defaults_are_the_contracts() -> None:
     assert settings.ollama_host == "http://localhost:11434"
     assert (settings.poll_interval_s, settings.poll_limit_s) == (30, 900)
     assert settings.image_registry == "ai-nexus:5001/apm-repo/demo"
+    assert settings.image_builder == "auto"
     assert settings.sonar_host_url == "http://ai-sonarqube:9000"
     assert settings.auto_commit is AutoCommit.MERGE_REQUEST
     assert settings.redis_url is None and settings.splunk_hec_url is None
@@ -47,6 +48,7 @@ def test_defaults_are_the_contracts() -> None:
         ("POLL_INTERVAL_S", "soon", "number"),
         ("POLL_LIMIT_S", "-1", "greater"),
         ("AUTO_COMMIT", "yes", "merge_request"),
+        ("IMAGE_BUILDER", "podman", "kaniko"),
         ("LOG_LEVEL", "loud", "info"),
         ("GITLAB_WEBHOOK_SECRET", "short", "16"),
         ("GITLAB_SIGNING_TOKEN", "abc", "whsec_"),

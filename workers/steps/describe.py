@@ -16,6 +16,8 @@ from workers.detect.analysis import Analysis
 from workers.steps.confirm import Verdict
 from workers.steps.ending import outcome
 from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, table
+from workers.steps.preflight import Preflight
+from workers.steps.readiness import section as readiness
 
 STAGES = ("compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn")
 MAX_EVIDENCE = 25
@@ -79,6 +81,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     run_url: str | None = None
+    preflight: Preflight | None = None
+    """What the instance showed before the commit; None where nothing was looked at."""
     pipeline: PipelineState | None = None
     verdict: Verdict | None = None
 
@@ -96,10 +100,11 @@ def text(story: Story) -> str:
     sections = (
         _opening(story),
         outcome(story.pipeline, story.verdict),
+        _ready(story),
         _found(story.analysis),
         _graph(story.steps),
         _origin(story.origin),
-        _variables(story.variables),
+        _variables(story.variables, story.preflight),
         _left_out(story),
         _questions(story.analysis),
         _change(story),
@@ -121,6 +126,14 @@ def _opening(story: Story) -> str:
         " touched, and nothing runs on the default branch until this is merged. The merge request"
         " stays a draft until its own pipeline is green."
     )
+
+
+def _ready(story: Story) -> str:
+    """What is needed before it can run; nothing once it has run."""
+    if story.verdict is not None and story.verdict.outcome == "succeeded":
+        return ""
+    builds = any(step.job == "build_image" for step in story.steps)
+    return readiness(story.preflight, builds_image=builds)
 
 
 def _found(analysis: Analysis) -> str:
@@ -198,13 +211,14 @@ def _origin(origin: Origin) -> str:
     return "## Where it came from\n\n" + " ".join(lines)
 
 
-def _variables(variables: Sequence[Needed]) -> str:
+def _variables(variables: Sequence[Needed], seen: Preflight | None) -> str:
     if not variables:
         return ""
+    present = {v.key for v in seen.variables or ()} if seen else set()
     rows = (
         (
             code(v.name),
-            "needed" if v.needed else "optional",
+            ("needed" if v.needed else "optional") + (", set" if v.name in present else ""),
             "masked, not protected" if v.secret else "plain",
             prose(v.why).replace("|", "¦"),
             " ".join(code(job) for job in v.used_by) or "—",

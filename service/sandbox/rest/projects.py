@@ -1,4 +1,4 @@
-"""Projects, users, members, the instance itself, languages, variables, runners."""
+"""Projects, users, members, the instance itself, languages, variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from service.sandbox.core import GITLAB_VERSION
 from service.sandbox.forge import Forge
 from service.sandbox.languages import shares
-from service.sandbox.payloads import addresses, avatar, runner_block
+from service.sandbox.payloads import addresses, avatar
 from service.sandbox.refusal import message, not_found
 from service.sandbox.rest.call import Answer, Call, paginate
 from service.sandbox.state import Project, Role, User, Variable, stamp
@@ -75,15 +75,20 @@ def _settings(project: Project) -> dict[str, Any]:
         "builds_access_level": project.builds_access_level,
         "jobs_enabled": enabled,
         "repository_access_level": "enabled",
-        "merge_requests_enabled": True,
-        "merge_requests_access_level": "enabled",
+        "merge_requests_enabled": project.merge_requests_enabled,
+        "merge_requests_access_level": _level(project.merge_requests_enabled),
         "ci_config_path": project.ci_config_path or "",
         "auto_devops_enabled": project.auto_devops_enabled,
         "shared_runners_enabled": True,
         "only_allow_merge_if_pipeline_succeeds": False,
-        "container_registry_enabled": True,
+        "container_registry_enabled": project.container_registry_enabled,
+        "container_registry_access_level": _level(project.container_registry_enabled),
         "marked_for_deletion_at": None,
     }
+
+
+def _level(enabled: bool) -> str:
+    return "enabled" if enabled else "disabled"
 
 
 def get_project(call: Call) -> Answer:
@@ -218,22 +223,3 @@ def delete_variable(call: Call) -> Answer:
     if project.variables.pop(call.ids["key"], None) is None:
         raise not_found("Variable")
     return Answer(status=204)
-
-
-def list_runners(call: Call) -> Answer:
-    """One simulated runner, none where the project's outcome is to hang for want of one."""
-    project = call.project(Role.MAINTAINER)
-    runner = {**runner_block(), "online": True, "status": "online", "paused": False}
-    del runner["tags"]
-    return paginate(call, [] if project.outcome.kind == "hang" else [runner], lambda item: item)
-
-
-def get_runner(call: Call) -> Answer:
-    call.login()
-    if call.number("runner") != 1:
-        raise not_found("Runner")
-    block = runner_block()
-    tags = block.pop("tags")
-    return Answer(
-        {**block, "tag_list": tags, "run_untagged": True, "access_level": "not_protected"}
-    )
