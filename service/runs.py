@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import msgspec
 import structlog
 from redis.exceptions import RedisError
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 LIMIT_MAX = 200
 PING_S = 15
+STOP_S = 2.0
+"""What a stream has to end by itself when the server shuts down: more than one blocking read."""
 
 
 class RunPage(msgspec.Struct, frozen=True):
@@ -104,14 +107,20 @@ async def stream(request: Request, last: str | None) -> Response:
     if request.state["limits"].followers.locked():
         raise Problem(503, "too many follow runs at once", {"Retry-After": "30"})
     after = waiting.stream_id(last)
-    return EventSourceResponse(_progress(request, run_id, after), ping=PING_S)
+    stop = anyio.Event()
+    return EventSourceResponse(
+        _progress(request, run_id, after, stop), ping=PING_S,
+        shutdown_event=stop, shutdown_grace_period=STOP_S,
+    )  # fmt: skip
 
 
-async def _progress(request: Request, run_id: str, after: str) -> AsyncIterator[ServerSentEvent]:
+async def _progress(
+    request: Request, run_id: str, after: str, stop: anyio.Event
+) -> AsyncIterator[ServerSentEvent]:
     stores, streams = request.state["stores"], request.state["streams"]
     async with request.state["limits"].followers:
         try:
-            async for run, lines in waiting.follow(stores.runs, streams, run_id, after):
+            async for run, lines in waiting.follow(stores.runs, streams, run_id, after, stop):
                 for line in lines:
                     yield _line(line)
                 if run.state in END:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import anyio
 import msgspec
 from redis.asyncio import Redis
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +16,9 @@ from workers.ledger import key
 from workers.run_store import RunStore
 from workers.runs import END, Progress, Run
 
-BLOCK_MS = 5_000
-"""One blocking read. The run itself is looked at after each, whether a line came or not."""
+BLOCK_MS = 1_000
+"""One blocking read. The run itself is looked at after each, whether a line came or not, and so
+is whether the server shuts down."""
 _STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 
 
@@ -41,13 +43,13 @@ def _line(row_id: bytes, fields: dict[bytes, bytes]) -> Progress:
 
 
 async def follow(
-    runs: RunStore, redis: Redis, run_id: str, after: str = "0"
+    runs: RunStore, redis: Redis, run_id: str, after: str = "0", stop: anyio.Event | None = None
 ) -> AsyncIterator[tuple[Run, list[Progress]]]:
-    """The run and its new lines, again and again, until it is in an end state.
+    """The run and its new lines, again and again, until it is in an end state, or `stop`.
 
     Raises NotFound. The last pair is the run in its end state, with the lines up to it.
     """
-    while True:
+    while stop is None or not stop.is_set():
         news = await lines(redis, run_id, after, BLOCK_MS)
         run = await run_in_threadpool(runs.get, run_id)
         if run.state in END:
