@@ -11,7 +11,7 @@ from workers.detect.rules import table
 
 
 def words(best: Found, others: list[Found], monorepo: str | None, extra: Extra) -> tuple[str, ...]:
-    """Sorted, each once: `language:go`, `framework:gin`, `service:postgres`, `lint:ruff` …"""
+    """Sorted, each once: `language:go`, `service:postgres`, `lint:ruff`, `dependency:redis` …"""
     found = set(_of(best))
     found |= {f"with:{one.framework or one.language}" for one in others}
     found |= {f"service:{service.name}" for service in extra.services}
@@ -37,6 +37,8 @@ def _of(best: Found) -> Iterator[str]:
             yield f"{kind}:{value}"
     yield from (f"lint:{name}" for name in best.linters)
     yield from (f"dependency:{name}" for name in _known(best.dependencies))
+    # what templates ask for by its own name
+    yield from (name for name in table("services")["plain"] if name in best.dependencies)
     if best.has_tests:
         yield "has:tests"
     if "wrapper" in best.facts:

@@ -105,8 +105,8 @@ def _bound(part: str, parts: int) -> str | None:
             continue
         numbers = re.findall(r"\d+", version)
         exact = operator in ("", "=", "==", "===") and "x" not in version and "*" not in version
-        # before 1.0 the second number is the release
-        kept = max(parts, 2) if numbers[0] == "0" else parts
+        # before 1.0 the second number is the release; a tilde keeps it
+        kept = max(parts, 2) if numbers[0] == "0" or operator.startswith("~") else parts
         return ".".join(numbers if exact else numbers[:kept])
     return None
 

@@ -51,6 +51,9 @@ def read(found: Found, folder: Folder) -> None:
         found.facts["plugin_language"] = "kotlin"
     elif "scala" in _plugins(build):
         found.facts["plugin_language"] = "scala"
+    main = re.search(r"""mainClass(?:Name)?(?:\.set\(|\s*=)\s*["']([\w.]+)["']""", build)
+    if main:
+        found.facts["main_class"] = main.group(1)
     for pattern in _RELEASES:
         match = re.search(pattern, build)
         if match:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from workers.detect import frameworks, versions
 from workers.detect.ecosystems import gradle, maven
 from workers.detect.found import Folder, Found
@@ -25,12 +27,14 @@ ENTRIES = (
     "App.kt",
     "Server.java",
 )
+POLYGLOT = ("pom.yaml", "pom.yml", "pom.rb", "pom.groovy", "pom.kts", "pom.scala", "pom.atom")
+"""Maven's project in other languages, for which its extension stands in .mvn; not read."""
 SOURCES = {"java": "java", "kotlin": "kotlin", "scala": "scala", "groovy": "groovy"}
 
 
 def inspect(folder: Folder) -> Found | None:
     """The JVM side of a folder; None without a build file of Maven or Gradle."""
-    pom = folder.has("pom.xml")
+    pom = folder.has("pom.xml", *POLYGLOT)
     built = folder.has(*gradle.BUILD_FILES, *gradle.SETTINGS_FILES)
     if pom is None and built is None:
         return _unbuilt(folder)
@@ -116,8 +120,13 @@ def _language(found: Found, folder: Folder) -> None:
 def _entry(found: Found, folder: Folder) -> None:
     """The usual names of a class with `main`, nearest to the root."""
     name = next(iter(folder.find(*ENTRIES)), None)
-    if name is not None and "/test/" not in name:
-        found.set("entry_point", name, folder.full(name))
+    if name is None or "/test/" in name:
+        return
+    found.set("entry_point", name, folder.full(name))
+    named = re.search(r"src/main/(?:java|kotlin|scala)/(.+)\.(java|kt|scala)$", name)
+    if named:
+        suffix = "Kt" if named.group(2) == "kt" else ""
+        found.facts.setdefault("main_class", named.group(1).replace("/", ".") + suffix)
 
 
 def _tests(found: Found, folder: Folder) -> None:

@@ -24,8 +24,8 @@ RELEASES = (
 def read(found: Found, folder: Folder) -> None:
     """Fills what the pom says; a module without its own release takes the root's."""
     found.package_manager = "maven"
-    found.say("package_manager=maven", folder.full("pom.xml"))
-    found.manifests.append(folder.full("pom.xml"))
+    found.say("package_manager=maven", found.manifest)
+    found.manifests.append(found.manifest)
     wrapper = folder.has("mvnw")
     if wrapper:
         found.facts["wrapper"] = wrapper
@@ -52,6 +52,10 @@ def _coordinates(found: Found, folder: Folder, pom: Element) -> None:
                 group, artifact = _text(element, "groupId"), _text(element, "artifactId")
                 if artifact:
                     found.dependencies[f"{group or 'org.apache.maven.plugins'}:{artifact}"] = file
+    main = next((e.text for e in pom.iter("mainClass") if e.text and "$" not in e.text), None)
+    main = main or next((e.text for e in pom.iter("start-class") if e.text), None)
+    if main:
+        found.facts["main_class"] = main.strip()
     found.facts["artifact"] = _text(pom, "artifactId") or ""
     found.facts["packaging"] = _text(pom, "packaging") or "jar"
     if any(name.endswith(":kotlin-maven-plugin") for name in found.dependencies):

@@ -30,6 +30,10 @@ def refine(folder: Folder, found: Found) -> None:
             if name in scripts:
                 line = folder.line("composer.json", f'"{name}"')
                 found.command(purpose, f"composer {name}", folder.full("composer.json"), line)
+    roots = ("public", "web", "webroot", "htdocs", "www", "docroot", "")
+    root = next((r for r in roots if folder.has(f"{r}/index.php".lstrip("/"))), None)
+    if root is not None:
+        found.facts["web_root"] = root or "."
     if found.package_manager == "composer":
         found.command("build", "composer install --no-dev", folder.full("composer.json"))
 

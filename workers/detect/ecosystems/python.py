@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from workers.detect import frameworks, versions
@@ -75,6 +76,7 @@ def inspect(folder: Folder) -> Found | None:
     _entry(found, folder, project)
     python_tests.tests(found, folder, project)
     _extension(found, folder, project)
+    _served(found, folder)
     found.strength = _strength(found, folder, project, bool(manifests or requirements))
     return found
 
@@ -181,6 +183,33 @@ def _extension(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     script = folder.text("setup.py", rank=1) or ""
     if "cython" in requires or "meson-python" in requires or "Extension(" in script:
         found.facts["extension"] = "c"
+
+
+_SERVED = re.compile(
+    r"\b(gunicorn|uvicorn|hypercorn|daphne|waitress-serve|granian)\b[^\n]*?\s\"?([\w.]+):(\w+)"
+)
+
+
+def _served(found: Found, folder: Folder) -> None:
+    """The module a server is given: by the Procfile or Dockerfile, else Django's wsgi.py."""
+    manage = next(iter(folder.find("manage.py")), None) if found.framework == "django" else None
+    if manage:
+        found.facts["manage"] = manage
+    for name in ("Procfile", "Dockerfile"):
+        text = (folder.text(name, rank=2) or "").replace('", "', " ").replace('","', " ")
+        match = _SERVED.search(text)
+        if match:
+            kind = "asgi" if match.group(1) in ("uvicorn", "hypercorn", "daphne") else "wsgi"
+            found.facts.setdefault(kind, match.group(2))
+            found.say(
+                f"{kind}={match.group(2)}", folder.full(name), folder.line(name, match.group(2))
+            )
+    for kind in ("wsgi", "asgi") if found.framework == "django" else ():
+        path = next((p for p in folder.find(f"{kind}.py") if p.count("/") <= 2), None)
+        if path and kind not in found.facts:
+            start = len(manage.rpartition("/")[0]) + 1 if manage and "/" in manage else 0
+            found.facts[kind] = path[start:].removesuffix(".py").replace("/", ".")
+            found.say(f"{kind}={found.facts[kind]}", folder.full(path))
 
 
 def _source_dir(folder: Folder, name: str) -> str | None:

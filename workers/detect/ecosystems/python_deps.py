@@ -62,6 +62,15 @@ def requirement(text: Any) -> str | None:
     return normal(match.group(1)) if match else None
 
 
+def with_extras(text: Any) -> Iterator[str | None]:
+    """The name in a requirement, and each of its extras as `name[extra]`."""
+    name = requirement(text)
+    yield name
+    extras = re.match(r"\s*[\w.-]+\s*\[([\w\s,.-]+)\]", text) if isinstance(text, str) else None
+    for extra in extras.group(1).split(",") if extras else ():
+        yield f"{name}[{normal(extra.strip())}]"
+
+
 def _requirements(text: str) -> Iterator[str | None]:
     for line in text.splitlines():
         line = line.strip()
@@ -69,14 +78,15 @@ def _requirements(text: str) -> Iterator[str | None]:
         if egg:
             yield normal(egg.group(1))
         elif line and line[0] not in "#-" and "://" not in line.partition("@")[0]:
-            yield requirement(line)
+            yield from with_extras(line)
 
 
 def _pyproject(found: Declared, data: dict[str, Any]) -> None:
     file = "pyproject.toml"
     project, tool = _table(data, "project"), _table(data, "tool")
     found.name = str(project.get("name") or _table(tool, "poetry").get("name") or "")
-    found.add(map(requirement, _list(project.get("dependencies"))), file)
+    for item in _list(project.get("dependencies")):
+        found.add(with_extras(item), file)
     for group in _table(project, "optional-dependencies").values():
         found.add(map(requirement, _list(group)), file, dev=True)
     for group in _table(data, "dependency-groups").values():
