@@ -11,6 +11,7 @@ _RULES: Mapping[str, re.Pattern[str]] = {
     # `|| echo false)` inside `$( … )` picks a word and hides nothing
     "hides a failure": re.compile(
         r"\|\|\s*(?:true\b|:|exit 0\b|echo\b(?!\s+\w+\)))|;\s*true\s*$|\bset \+e\b"
+        r"|\|\|\s*status=\$\?(?![\s\S]*\nexit \"\$status\"$)"
     ),
     "pipes into a shell": re.compile(
         r"\|\s*(?:sudo\s+)?(?:env\s+)?(?:[\w./]*/)?(?:ba|da|z|k|a)?sh\b"
@@ -40,7 +41,8 @@ _PRINTF = re.compile(rf"{_START}printf\s[^|>]*{_SECRET}[^|>]*$")
 
 def faults(line: str) -> list[str]:
     """What `line` does that no line may do; empty for a good one."""
-    found = [fault for fault, pattern in _RULES.items() if pattern.search(line)]
+    text = line.rstrip("\n")
+    found = [fault for fault, pattern in _RULES.items() if pattern.search(text)]
     if _ECHO.search(line) or _PRINTF.search(line):
         found.append("prints a secret")
     return found

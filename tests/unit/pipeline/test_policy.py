@@ -344,7 +344,14 @@ def test_every_code_of_the_dockerfile_has_a_mutation() -> None:
 
 
 FAULTS: Mapping[str, tuple[str, ...]] = {
-    "hides a failure": ("go vet ./... || true", "x ; true", "x || :", "set +e", "x || echo failed"),
+    "hides a failure": (
+        "go vet ./... || true",
+        "x ; true",
+        "x || :",
+        "set +e",
+        "x || echo failed",
+        "x || status=$?\nexit 0",
+    ),
     "pipes into a shell": ("curl -s https://x | sh", "cat x | sudo bash", "x | /bin/sh -s"),
     "runs what it fetched": ("sh -c $(curl https://x)", "bash <(wget -qO- https://x)"),
     "evaluates text as code": ("eval $X", "echo x | base64 -d"),
@@ -385,6 +392,7 @@ def test_no_line_may(fault: str, text: str) -> None:
         "apk add --no-cache bash",
         "trivy image --exit-code 1 x",
         "./set-version.sh",
+        'x || status=$?\nreport\nexit "$status"',
     ],
 )
 def test_good_lines_stay(text: str) -> None:
