@@ -8,6 +8,9 @@ from functools import cache
 from workers.detect.rules import table
 
 _SAFE = re.compile(r"[A-Za-z0-9./][A-Za-z0-9 ./:@=,+*_\"'\[\]-]*")
+_INSTALLS = re.compile(
+    r"\b(pip3?|npm|pnpm|yarn|apt|apt-get|gem|brew|pipx|conda|cargo|go) (\S+ )*?(install|add)\b"
+)
 LONGEST = 160
 
 
@@ -24,6 +27,8 @@ def _known() -> frozenset[str]:
 
 def purpose_of(command: str) -> str | None:
     """`lint`, `test` or `build`; None for anything else."""
+    if _INSTALLS.search(command):
+        return None
     return next((name for name, pattern in _purposes() if pattern.search(command)), None)
 
 

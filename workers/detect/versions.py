@@ -123,7 +123,13 @@ def set_version(found: Found, folder: Folder, tool: str) -> None:
     """Takes the version from pin files, then asdf, then mise; the folder's before the root's."""
     for place in _places(folder):
         for name, line, version in _pins(place, tool):
+            version = java_release(version) if tool == "java" else version
             found.set("version", version, place.full(name), line)
+
+
+def java_release(version: str) -> str:
+    """Java 8 and older are also written 1.8."""
+    return version.removeprefix("1.")
 
 
 def _places(folder: Folder) -> list[Folder]:

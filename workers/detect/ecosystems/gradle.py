@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from workers.detect.ecosystems.maven import java_release
+from workers.detect import versions
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import existing
 
@@ -57,7 +57,7 @@ def read(found: Found, folder: Folder) -> None:
     for pattern in _RELEASES:
         match = re.search(pattern, build)
         if match:
-            version = java_release(match.group(1).replace("_", ".").strip("."))
+            version = versions.java_release(match.group(1).replace("_", ".").strip("."))
             found.set("version", version, file, folder.line(name, match.group(0)[:40]))
     found.note("lock_files", [folder.full(f) for f in ("gradle.lockfile",) if folder.has(f)])
 

@@ -106,9 +106,6 @@ def _set(found: Found, folder: Folder, properties: dict[str, str], tag: str, val
             break
         value = properties.get(reference.group(1), "")
     line = folder.line("pom.xml", f"<{tag}>")
-    found.set("version", java_release(versions.pinned(value)), folder.full("pom.xml"), line)
-
-
-def java_release(version: str | None) -> str | None:
-    """Java 8 and older are also written 1.8."""
-    return version.removeprefix("1.") if version else None
+    version = versions.pinned(value)
+    release = versions.java_release(version) if version else None
+    found.set("version", release, folder.full("pom.xml"), line)

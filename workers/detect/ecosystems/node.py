@@ -190,7 +190,8 @@ def _entry(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     candidates += [main] if isinstance(main, str) else []
     for candidate in candidates:
         name = candidate.removeprefix("./")
-        name = name if folder.has(name) else folder.has(*(name + s for s in SCRIPT)) or name
+        guesses = (*(name + s for s in SCRIPT), *(f"{name.rstrip('/')}/index{s}" for s in SCRIPT))
+        name = folder.has(name, *guesses) or name
         line = folder.line("package.json", candidate)
         found.set("entry_point", name, found.manifest, line)
     guessed = folder.has(*(base + suffix for base in ENTRIES for suffix in SCRIPT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 from workers.detect.found import Folder, Found
@@ -27,7 +28,7 @@ def scripts(found: Found, folder: Folder, package: dict[str, Any]) -> None:
             if name in known and not (purpose == "test" and _placeholder(known[name])):
                 line = folder.line("package.json", f'"{name}"')
                 found.command(purpose, run(found.package_manager, name), found.manifest, line)
-    _test_tool(found, folder, known)
+    _test_tool(found, folder, package, known)
     _tools(found, folder)
     if known:
         found.facts["scripts"] = " ".join(sorted(known)[:40])
@@ -47,7 +48,9 @@ def _placeholder(script: str) -> bool:
     return bool(PLACEHOLDER.search(script)) and len(script) < 80
 
 
-def _test_tool(found: Found, folder: Folder, known: dict[str, str]) -> None:
+def _test_tool(
+    found: Found, folder: Folder, package: dict[str, Any], known: dict[str, str]
+) -> None:
     """The tool that the test script calls, through other scripts; else the first declared."""
     rules = table("tools")["node_test"]
     tests = [
@@ -61,6 +64,11 @@ def _test_tool(found: Found, folder: Folder, known: dict[str, str]) -> None:
             if re.search(rule["script"], text):
                 line = folder.line("package.json", f'"{name}"')
                 found.set("test_tool", _resolved(found, tool), found.manifest, line)
+    own = str(package.get("name", ""))
+    for tool, rule in rules.items():
+        if own in rule.get("dependencies", ()):
+            line = folder.line("package.json", '"name"')
+            found.set("test_tool", tool, found.manifest, line)
     for tool, rule in rules.items():
         names = [name for name in rule.get("dependencies", ()) if name in found.dependencies]
         if names:
@@ -89,10 +97,19 @@ def _expanded(known: dict[str, str], name: str, depth: int = 4) -> str:
     """A script with the scripts it calls put in."""
     text = known[name]
     if depth:
-        for called in re.findall(r"(?:run|npm|yarn|pnpm|bun|run-s|run-p)\s+([\w:.-]+)", text):
-            if called in known and called != name:
+        for called in _called(known, text):
+            if called != name:
                 text += " ; " + _expanded(known, called, depth - 1)
     return text
+
+
+def _called(known: dict[str, str], text: str) -> list[str]:
+    """Scripts that a script runs: one by npm and its kin, several by npm-run-all's commands."""
+    called = re.findall(r"\b(?:run|npm|yarn|pnpm|bun)\s+([\w:.-]+)", text)
+    for words in re.findall(r"\b(?:run-s|run-p|npm-run-all2?)\s+([^&|;]+)", text):
+        for word in words.split()[:20]:
+            called += [name for name in known if fnmatchcase(name, word.replace("**", "*"))]
+    return [name for name in dict.fromkeys(called) if name in known][:20]
 
 
 def _tools(found: Found, folder: Folder) -> None:

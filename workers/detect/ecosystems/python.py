@@ -57,7 +57,8 @@ def inspect(folder: Folder) -> Found | None:
     requirements = folder.like("requirements*.txt", "requirements*.in")
     if folder.folders & {"requirements"}:
         folder.reader.want_listing(folder.full("requirements"))
-        requirements += [n for n in folder.below if n.startswith("requirements/")]
+        found_below = (n for n in folder.below if n.startswith("requirements/"))
+        requirements += [n for n in found_below if n.endswith((".txt", ".in"))]
     cause = next(iter(manifests + requirements + scripts), None)
     if cause is None:
         return None

@@ -33,7 +33,7 @@ BUILD = {
     "pdm": "pdm build",
     "hatch": "hatch build",
 }
-FILES = ("test_*.py", "*_test.py", "tests.py", "test.py")
+FILES = ("test_*.py", "*_test.py", "*_tests.py", "tests.py", "test.py")
 
 
 def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
@@ -80,6 +80,11 @@ def _tools(
     for name, section in (("setup.cfg", "[tool:pytest]"), ("tox.ini", "[pytest]")):
         if section in (folder.text(name) or ""):
             yield "pytest", folder.full(name), folder.line(name, section)
+    environments = str(tool.get("hatch", ""))
+    for name, pattern in (("pytest", r"\bpytest\b"), ("unittest", r"-m unittest")):
+        if re.search(pattern, environments):
+            line = folder.line("pyproject.toml", "[tool.hatch.envs")
+            yield name, folder.full("pyproject.toml"), line
     for file in ("tox.ini", "noxfile.py", "Makefile"):
         text = folder.text(file, rank=1 if file != "Makefile" else 2) or ""
         for name, pattern in (("pytest", r"\b(py\.test|pytest)\b"), ("unittest", r"-m unittest")):

@@ -6,7 +6,6 @@ import re
 
 from workers.detect import frameworks, versions
 from workers.detect.ecosystems.gradle import bare
-from workers.detect.ecosystems.maven import java_release
 from workers.detect.found import Folder, Found
 
 _SBT = re.compile(r'"([\w.-]+)"\s*%%?%?\s*"([\w.-]+)"')
@@ -64,7 +63,7 @@ def _version(found: Found, folder: Folder, text: str) -> None:
         r'"-?-(?:release|target|source)"\s*,\s*"([\d.]+)"|"-release:([\d.]+)"', text
     )
     if release:
-        version = java_release(release.group(1) or release.group(2))
+        version = versions.java_release(release.group(1) or release.group(2))
         found.set("version", version, found.manifest)
     scala = re.search(r'scalaVersion\s*(?::=|=)\s*"([\d.]+)"', text)
     if scala:
