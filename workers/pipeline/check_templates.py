@@ -24,7 +24,14 @@ from workers.pipeline.schema import (
 )
 
 SITE_SLOTS = frozenset(
-    {"backend_url", "image_registry", "sonar_host_url", "splunk_hec_url", "base_registry"}
+    {
+        "backend_url",
+        "image_registry",
+        "sonar_host_url",
+        "splunk_hec_url",
+        "base_registry",
+        "context",
+    }
 )
 _EXPECTED = frozenset({"compile", "unit_tests"})
 """Jobs that the base waits for, and that a language may have no use for."""
@@ -57,11 +64,11 @@ def check(
         where = f"variants[{number - inherited}]: " if number > inherited else "what it extends: "
         _refuse_if(file, where, _variant_flaw(variant))
         shapes.append((where, resolve.lay(shapes[0][1], variant)))
+    for condition in _conditions(body):
+        _refuse_if(file, "", conditions.flaw(condition))
+    _refuse_if(file, "", _slot_flaw(body, texts))
     for where, shape in shapes:
-        for condition in _conditions(shape):
-            _refuse_if(file, where, conditions.flaw(condition))
         _refuse_if(file, where, _part_flaw(shape))
-        _refuse_if(file, where, _slot_flaw(shape, body, texts))
         _refuse_if(file, where, _jobs_flaw(shape, images))
         _refuse_if(file, where, _docker_flaw(shape, texts))
 
@@ -132,17 +139,17 @@ def _texts(node: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _slot_flaw(
-    shape: Mapping[str, Any], body: Mapping[str, Any], texts: Mapping[str, str]
-) -> str | None:
+def _slot_flaw(body: Mapping[str, Any], texts: Mapping[str, str]) -> str | None:
     parts = (body, *body.get("variants", ()))
     declared = {name for part in parts for name in part.get("slots", {})}
     clash = sorted(declared & SITE_SLOTS)
     if clash:
         return f"slots: {clash[0]}: is a name of the site's"
-    docker = shape.get("docker") or {}
-    files = [texts.get(str(docker.get(key)), "") for key in ("dockerfile", "dockerignore")]
-    for text in (*_texts(shape), *files):
+    names = {str(name) for part in parts for name in (part.get("docker") or {}).values()}
+    files = [text for name, text in texts.items() if name in names]
+    for text in (*_texts(body), *files):
+        if "$[[" not in text:
+            continue
         if text.count("$[[") != len(list(slots.names(text))):
             return f"{text.strip()[:60]!r}: a slot is written `$[[ name ]]`"
         for name in slots.names(text):

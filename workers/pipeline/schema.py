@@ -149,6 +149,16 @@ class Required(_Value, frozen=True, kw_only=True):
     only_if: dict[str, Any] | None = None
 
 
+class RequiredVariable(msgspec.Struct, frozen=True, kw_only=True):
+    """A CI variable that a person sets. Without it `used_by` are left out, or fail if `needed`."""
+
+    name: str
+    why: str
+    used_by: tuple[str, ...]
+    needed: bool
+    secret: bool
+
+
 class Slot(_Value, frozen=True, kw_only=True, rename={"from_": "from"}):
     """A place that the repository fills; see `slots` for the kinds."""
 

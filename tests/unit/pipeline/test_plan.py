@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from tests.golden.stacks import DEFAULT, GO, JAVA_MAVEN, NEXUS, OWN_REGISTRY, PYTHON_UV
-from workers.detect.analysis import Analysis, Service
+from workers.detect.analysis import Analysis, App, Service
 from workers.errors import Misconfigured, Rejected
+from workers.pipeline import policy
 from workers.pipeline.images import Image, mirrored, offered
 from workers.pipeline.plan import Plan, Site, build, candidates, portable, usable
 from workers.pipeline.render import render
@@ -262,3 +263,41 @@ def test_versions_offered(found: str | None, versions: tuple[str, ...]) -> None:
 def test_a_mirror_proxies_docker_hub_alone(reference: str, served: str) -> None:
     assert mirrored(reference, "nexus:5001") == served
     assert mirrored(reference, None) == reference
+
+
+IN_FOLDER = msgspec.structs.replace(
+    PYTHON_UV,
+    manifests=("backend/pyproject.toml",),
+    lock_files=("backend/uv.lock",),
+    apps=(App("backend", "python"), App("web", "typescript")),
+    facts={"path": "backend"},
+)
+
+
+def test_an_app_below_the_root_is_worked_on_in_its_folder() -> None:
+    """Jobs change into it; reports, artifacts and the cache's key are named from the root."""
+    plan = build(TEMPLATES.best("python", "fastapi")[0], IN_FOLDER, NEXUS)
+    pipeline = document(plan)
+    assert pipeline[".python"]["before_script"][0] == "cd backend"  # type: ignore[index]
+    assert pipeline[".python"]["cache"]["key"]["files"] == ["backend/uv.lock"]  # type: ignore[index]
+    assert pipeline["compile"]["script"][0] == "cd backend"  # type: ignore[index]
+    tests = pipeline["unit_tests"]["artifacts"]
+    assert tests["reports"]["junit"] == "backend/report.xml"  # type: ignore[index]
+    assert tests["reports"]["coverage_report"]["path"] == "backend/coverage.xml"  # type: ignore[index]
+    assert "cd backend" not in str(pipeline["filesystem_scan"])
+    assert any("1 other app" in note for note in plan.notes)
+    assert policy.check(plan, render(plan)) == []
+
+
+def test_a_dockerfile_in_the_apps_folder_is_built_from_there() -> None:
+    own = msgspec.structs.replace(IN_FOLDER, dockerfile="backend/Dockerfile")
+    script = str(
+        document(build(TEMPLATES.best("python", None)[0], own, NEXUS))["build_image"]["script"]
+    )
+    assert '--context "$CI_PROJECT_DIR/backend"' in script
+    assert '"$CI_PROJECT_DIR/backend/Dockerfile"' in script
+
+
+def test_a_folder_whose_name_could_not_stand_in_a_script_is_left_alone() -> None:
+    evil = msgspec.structs.replace(IN_FOLDER, facts={"path": "x; id"})
+    assert "x; id" not in str(render(build(TEMPLATES.best("python", None)[0], evil, NEXUS)))

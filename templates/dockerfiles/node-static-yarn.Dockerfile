@@ -1,0 +1,19 @@
+ARG BASE_REGISTRY=docker.io
+
+FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm AS build
+WORKDIR /app
+COPY package.json yarn.lock ./
+RUN $[[ install_command ]]
+COPY . .
+RUN $[[ build_command ]]
+RUN printf '%s\n' \
+    'server {' \
+    '  listen 8080;' \
+    '  root /usr/share/nginx/html;' \
+    '  location / { try_files $uri $uri/ /index.html; }' \
+    '}' > /nginx.conf
+
+FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.29-alpine
+COPY --from=build /nginx.conf /etc/nginx/conf.d/default.conf
+COPY --from=build /app/$[[ output ]] /usr/share/nginx/html
+USER 101:101
