@@ -16,6 +16,11 @@ from workers.errors import Rejected
 
 pytestmark = pytest.mark.timeout(60)
 
+SCHEMES = ["https", "ftp", "file", "gopher", "ws", "git", "ssh", "javascript", "data", "dict",
+           "ldap", "tftp", "jar", "netdoc", "php", "unix", "http+unix", "HTTP ",
+           "hxxp"]  # fmt: skip
+PORTS = (22, 25, 80, 443, 2375, 3306, 5001, 5432, 6379, 8005, 9000, 9200, 10250, 11434, 27017)
+
 
 class Listener:
     """Counts who connects."""
@@ -44,9 +49,6 @@ def corpus(ours: str, other: int) -> list[str]:
     host = ours.removeprefix("http://")
     name, _, port = host.partition(":")
     evil = f"127.0.0.1:{other}"
-    schemes = ["https", "ftp", "file", "gopher", "ws", "git", "ssh", "javascript", "data", "dict",
-               "ldap", "tftp", "jar", "netdoc", "php", "unix", "http+unix", "HTTP ",
-               "hxxp"]  # fmt: skip
     hosts = [
         evil, "evil.example", "localhost:" + port, "LOCALHOST:" + port, "127.1:" + port,
         "0:" + port, "0.0.0.0:" + port, "2130706433:" + port, "0x7f000001:" + port,
@@ -93,10 +95,9 @@ def corpus(ours: str, other: int) -> list[str]:
         "http:",
         "://", "", " ", "\x00", "x" * 5000,
     ]  # fmt: skip
-    ports = (22, 25, 80, 443, 2375, 3306, 5001, 5432, 6379, 8005, 9000, 9200, 10250, 11434, 27017)
     return [
-        *(f"http://127.0.0.1:{inside}/shop/api" for inside in ports),
-        *(f"{scheme}://{host}/shop/api" for scheme in schemes),
+        *(f"http://127.0.0.1:{inside}/shop/api" for inside in PORTS),
+        *(f"{scheme}://{host}/shop/api" for scheme in SCHEMES),
         *(f"http://{other_host}/shop/api" for other_host in hosts if other_host != host),
         *(f"http://{host}/{path}" for path in paths),
         *whole,
