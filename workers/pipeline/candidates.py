@@ -29,6 +29,7 @@ def _of(
     if slot.kind == "version" and slot.image is not None:
         return _versions(slot, images[slot.image], found)
     good = [text for text in found if slots.accepts(slot.kind, text, ecosystem)]
+    good = [text for text in good if not slot.default or text not in slot.same]
     if slot.kind == "choice":
         good = [text for text in good if text in slot.options] + list(slot.options)
     default = [slot.default] if slot.default else []

@@ -179,6 +179,7 @@ def _slots(template: Template, analysis: Analysis) -> dict[str, Slot]:
 
 
 __all__ = [
+    "Builder",
     "Node", "Plan", "Rejected", "RequiredVariable", "Site", "build", "candidates", "portable",
     "usable",
 ]  # fmt: skip

@@ -13,6 +13,8 @@ from workers.pipeline.schema import JOB_EXTRAS, STAGES, Job, Server, ServerTempl
 
 T = TypeVar("T")
 _GONE = object()
+LAST = "filesystem_scan"
+"""The base's own job of a stage that languages fill: it stands after theirs."""
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def jobs(raw: Mapping[str, Any]) -> dict[str, Job]:
         if job.needs is not None:
             kept = tuple(n for n in job.needs if (n if isinstance(n, str) else n.job) in typed)
             typed[name] = msgspec.structs.replace(job, needs=kept)
-    return dict(sorted(typed.items(), key=lambda item: _rank(item[1])))
+    return dict(sorted(typed.items(), key=lambda item: (_rank(item[1]), item[0] == LAST)))
 
 
 def _rank(job: Job) -> int:

@@ -170,6 +170,8 @@ class Slot(_Value, frozen=True, kw_only=True, rename={"from_": "from"}):
     default: str = ""
     """Offered when the repository says nothing; empty leaves out the lines that hold the slot."""
     prefer: Literal["found", "default"] = "found"
+    same: tuple[str, ...] = ()
+    """Values that mean what the default does, and are not offered beside it."""
     options: tuple[str, ...] = ()
     """For a choice: the values there are."""
     about: str = ""

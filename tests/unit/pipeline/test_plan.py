@@ -83,6 +83,12 @@ def test_a_choice_outside_the_candidates_is_rejected() -> None:
             build(GO_TEMPLATE, GO, NEXUS, choices)
 
 
+def test_a_command_that_means_the_default_is_not_offered_beside_it() -> None:
+    """Nothing is won by choosing it, and the reports of the default would be lost."""
+    same = msgspec.structs.replace(GO, commands={"test": ("go test -v ./...", "make test")})
+    assert candidates(GO_TEMPLATE, same)["test_command"] == ("go test ./...", "make test")
+
+
 def test_slots_without_a_value_are_no_candidates() -> None:
     assert "port" not in candidates(GO_TEMPLATE, Analysis(language="go"))
 
