@@ -103,6 +103,10 @@ def shell(folder: Folder) -> Found | None:
     tests = folder.find("*.bats")
     scripts = folder.like("*.sh", "*.bash", "*.zsh", "install", "start", "run")
     scripts += [p for p in folder.below if re.match(r"(bin|scripts?|src|lib)/[^/]+\.(ba|z)?sh$", p)]
+    if _mostly_shell(folder) and not tests:
+        for name in sorted(folder.folders & {"test", "tests"}):
+            folder.reader.want_listing(folder.full(name))
+        scripts += folder.names
     if not scripts and not tests:
         return None
     found = _infra(folder, "shell", "shell", (scripts or tests)[0], 0.3 if not tests else 0.5)
@@ -116,6 +120,12 @@ def shell(folder: Folder) -> Found | None:
     start = folder.has("start.sh", "main.sh", "run.sh")
     found.set("entry_point", start, folder.full(start or ""))
     return found
+
+
+def _mostly_shell(folder: Folder) -> bool:
+    """Whether GitLab counts more shell than anything else in a tree too large to list."""
+    counts = folder.sources if folder.unsure else {}
+    return 2 * counts.get("shell", 0) > sum(counts.values())
 
 
 def _infra(folder: Folder, ecosystem: str, language: str, file: str, strength: float) -> Found:

@@ -151,7 +151,7 @@ def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, 
     declared = "typescript" in dev or "typescript" in run
     if (
         (script > plain and (written or typed))
-        or (typed and written and 2 * script >= plain)
+        or ((typed or declared) and written and script and 2 * script >= plain)
         or (typed and declared and not plain)
     ):
         found.language = "typescript"

@@ -110,10 +110,10 @@ def _manager(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     found.set("package_manager", "pip", found.manifest)
     if folder.path and found.package_manager == "pip":
         root = Folder(folder.reader)
-        if root.has("uv.lock") and "workspace" in root.toml("pyproject.toml", rank=0).get(
-            "tool", {}
-        ).get("uv", {}):
+        tables = _table(root.toml("pyproject.toml", rank=0), "tool")
+        if root.has("uv.lock") and "workspace" in _table(tables, "uv"):
             found.package_manager = "uv"
+            found.say("package_manager=uv", "uv.lock")
 
 
 def _table(table: Any, key: str) -> dict[str, Any]:
