@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from workers import preflighting
 from workers.clients.gitlab import ApiSource
 from workers.detect import LocalSource
 from workers.detect.analysis import Analysis, Source
@@ -19,6 +20,7 @@ from workers.errors import BackendError, Denied, NotFound, Rejected, Retryable
 from workers.learned import LearnedStore
 from workers.pipeline import lint
 from workers.pipeline.lint.report import to_json
+from workers.pipeline.plan import Site
 from workers.pipeline.render import render
 from workers.settings import Settings
 from workers.steps.analyze import analyze
@@ -118,7 +120,7 @@ def generate(subject: Subject, *, template_only: bool = False, say: Say | None =
         raise Rejected(f"nothing to build: {analysis.nothing_to_build}")
     reference = _reference(parts, analysis)
     model = None if template_only else parts.model
-    generated = make(analysis, reference, parts.site(subject.ref), model)
+    generated = make(analysis, reference, _site(parts, subject), model)
     files = render(generated.plan)
     asked = subject.project
     server = (lambda text: parts.gitlab.lint(asked, text)) if asked else None
@@ -132,6 +134,17 @@ def generate(subject: Subject, *, template_only: bool = False, say: Say | None =
         warnings=tuple(found.warnings),
         linted_by=found.linted_by,
     )
+
+
+def _site(parts: Parts, subject: Subject) -> Site:
+    """As a run would have it, from what was seen of the project; a dry run does not look itself."""
+    try:
+        known = subject.project and parts.settings.redis_url is not None
+        seen = preflighting.known(parts, subject.project, {}) if known else None
+    except RedisError as error:
+        log.warning("Redis does not answer; nothing is known of runners", error=str(error))
+        seen = None
+    return parts.site(subject.ref, seen)
 
 
 def _reference(parts: Parts, analysis: Analysis) -> Reference:

@@ -115,7 +115,8 @@ def _set(sandbox: Sandbox, project: Project, body: Body) -> None:
     if "runners" in body:
         project.runners = msgspec.convert(body["runners"], list[CiRunner])
         for runner in project.runners:
-            runner.id = SIMULATED.id + sandbox.forge.next_id("runner")
+            if runner.id == SIMULATED.id:
+                runner.id += sandbox.forge.next_id("runner")
 
 
 def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:

@@ -52,15 +52,20 @@ def test_jobs_carry_the_tag_that_the_runners_demand(running: World) -> None:
     assert yaml.safe_load(text or "")["default"]["tags"] == ["docker"]
     (opened,) = running.forge.merge_requests(project)
     assert SECTION not in opened.description and not opened.draft
+    dry = running.api.post(
+        "/api/v1/pipeline/generate",
+        json={"project": project, "use_template_only": True},
+    ).json()
+    files = {file["path"]: file["content"] for file in dry["files"]}
+    assert yaml.safe_load(files[".gitlab-ci.yml"])["default"]["tags"] == ["docker"]
 
 
 def test_a_modest_token_gets_its_merge_request_all_the_same(running: World) -> None:
     """A Developer's token sees neither runners nor variables: said in one line, and no error."""
     project = running.born("modest", bot_role=30)
     running.run(project, "waiting_for_push")
-    running.forge.set_outcome(project, "fail", "test")
     running.forge.push(project, sample="go-hello")
-    run = running.run(project, "failed")
+    run = running.run(project, "awaiting_pipeline")
     assert run["merge_request"], run["reason"]
     text = text_of(running, project)
     assert "Not looked at: runners and CI variables." in text and "Maintainer" in text

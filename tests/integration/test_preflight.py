@@ -124,9 +124,10 @@ def test_the_instance_is_seen_once_for_all_projects(at: Instance, parts: Parts) 
 
 def test_looked_at_once_a_day_and_when_somebody_asks(at: Instance, parts: Parts) -> None:
     """Fresh facts cost no call; `again` sees what was mended meanwhile, tags included."""
-    project = parts.gitlab.project(born(at, "acme/daily", runners=[]))
+    odd = {"id": 77, "tags": ["windows"], "run_untagged": False}
+    project = parts.gitlab.project(born(at, "acme/daily", runners=[odd]))
     assert preflighting.ensure(parts, project).blocked
-    at.control.change_project(project.id, runners=[{"tags": ["docker"], "run_untagged": False}])
+    at.control.change_project(project.id, runners=[odd | {"tags": ["docker"]}])
     at.control.forget_calls()
     assert preflighting.ensure(parts, project).blocked
     assert at.routes() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -265,3 +266,35 @@ def test_a_dry_run_needs_a_ref_that_may_run(
         assert developer.post(base, json={"content": NINE}).json()["valid"] is True
     with lab.member(project, "reporter", 20) as reporter:
         assert reporter.post(base, json=asked).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("runners", "status"),
+    [
+        ([{"tags": ["docker"]}], "success"),
+        ([{"status": "offline"}, {"paused": True}], "pending"),
+        ([{"protected_only": True}], "success"),
+        ([{"tags": ["docker"], "run_untagged": False}], "pending"),
+    ],
+)
+def test_jobs_wait_for_a_runner_that_takes_them(
+    lab: RunningSandbox, project: int, runners: list[dict[str, object]], status: str
+) -> None:
+    """Awake, open to the branch (main is protected), and taking untagged jobs."""
+    lab.client.change_project(project, runners=runners)
+    push(lab, project)
+    lab.client.wait(lambda: lab.client.pipelines(project)[0].status == status)
+    if status == "pending":
+        time.sleep(0.5)
+        assert lab.client.pipelines(project)[0].status == "pending"
+
+
+def test_a_runner_that_demands_a_tag(lab: RunningSandbox, project: int) -> None:
+    """Jobs that carry it are taken, whether by default or of their own; a protected ref counts."""
+    lab.client.change_project(project, runners=[{"tags": ["docker", "x"], "run_untagged": False}])
+    text = "default: {tags: [docker]}\na: {script: [x]}\nb: {script: [x], tags: [x, docker]}\n"
+    lab.client.push(project, {".gitlab-ci.yml": text})
+    assert ended(lab, project, 0, "success").jobs == {"a": "success", "b": "success"}
+    lab.client.change_project(project, runners=[{"protected_only": True, "tags": ["docker", "x"]}])
+    lab.client.push(project, {".gitlab-ci.yml": text + "\n"}, branch="other")
+    assert ended(lab, project, -1, "pending").ref == "other"

@@ -73,7 +73,7 @@ def test_instance_runners_that_are_off_are_named() -> None:
         ([("ci-gen", "docker"), ("docker",)], "ci-gen"),
         ([("team-a", "big"), ("big",)], "big"),
         ([("windows",), ("build",)], "build"),
-        ([("evil: tag",), ("also-fine",)], "also-fine"),
+        ([("a: [evil]",), ("also-fine",)], "also-fine"),
         ([("deploy-prod",), ("charm",)], "charm"),
     ],
 )
