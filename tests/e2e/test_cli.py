@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -134,7 +135,7 @@ def test_up_by_hand_against_another_process_does_the_same(tmp_path: Path) -> Non
             assert len(below) >= 6 and not [p for p in below if Path(f"/proc/{p}").exists()]
 
 
-def wait_for_run(url: str, token: str, project: int) -> dict[str, dict[str, str]]:
+def wait_for_run(url: str, token: str, project: int) -> dict[str, Any]:
     """The project's newest run once it has ended."""
     headers = {"Authorization": f"Bearer {token}"}
     for _ in range(400):
@@ -143,7 +144,7 @@ def wait_for_run(url: str, token: str, project: int) -> dict[str, dict[str, str]
         )
         runs = answer.raise_for_status().json()["runs"]
         if runs and runs[0]["state"] in ("succeeded", "failed", "error", "skipped"):
-            found: dict[str, dict[str, str]] = runs[0]
+            found: dict[str, Any] = runs[0]
             return found
         time.sleep(0.1)
     raise AssertionError("the run did not end")

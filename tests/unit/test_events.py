@@ -120,8 +120,17 @@ json_values = st.recursive(
     st.dictionaries(
         st.sampled_from(
             [
-                "event_name", "object_kind", "project_id", "project", "ref", "before", "after",
-                "changes", "user_id", "object_attributes", "path_with_namespace",
+                "event_name",
+                "object_kind",
+                "project_id",
+                "project",
+                "ref",
+                "before",
+                "after",
+                "changes",
+                "user_id",
+                "object_attributes",
+                "path_with_namespace",
             ]  # fmt: skip
         ),
         json_values | st.sampled_from(["push", "pipeline", "project_create", "repository_update"]),

@@ -35,14 +35,14 @@ class Source(Protocol):
         """All entries below `path`, recursively, at most `limit` of them."""
 
     def read(self, paths: Sequence[str], *, max_bytes: int = 262_144) -> Mapping[str, bytes]:
-        """The files' first `max_bytes` bytes by path; what cannot be read is absent. One request."""
+        """The files' first `max_bytes` bytes by path, in one request; absent where unreadable."""
 
     def languages(self) -> Mapping[str, float]:
-        """GitLab's share of each language in per cent, names as GitLab writes them; may be empty."""
+        """Per cent of each language, names as GitLab writes them; may be empty."""
 
 
 class Evidence(msgspec.Struct, frozen=True, order=True):
-    """Why a claim is made. `claim` is `field=value` or a sentence; `line` is 1-based, 0 for the file itself."""
+    """Why a claim (`field=value` or a sentence) is made. `line` is 1-based, 0 the whole file."""
 
     claim: str
     file: str
@@ -100,7 +100,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     ci_files: tuple[str, ...] = ()
     """Pipelines that are there already: `.gitlab-ci.yml`, `.travis.yml`, …"""
     features: tuple[str, ...] = ()
-    """Sorted words that describe the stack (tools, dependencies that matter): input of the vector."""
+    """Sorted words for the stack (tools, dependencies that matter): input of the vector."""
     nothing_to_build: str | None = None
     questions: tuple[str, ...] = ()
     """What a person should answer, where confidence is low."""
