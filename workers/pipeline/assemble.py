@@ -77,7 +77,7 @@ def jobs(
     raw: dict[str, Any] = {}
     notes = []
     for name, job in body["jobs"].items():
-        kept = resolve.prune(job, known, empty)
+        kept = _without_idle_artifacts(resolve.prune(job, known, empty))
         if kept is None or not _has_script(name, kept, body["jobs"]):
             notes += [job["otherwise"]] if "otherwise" in job else []
         else:
@@ -92,6 +92,13 @@ def jobs(
     }
     comments = {name: str(raw[name]["about"]) for name in jobs if "about" in raw[name]}
     return jobs, comments, tuple(notes)
+
+
+def _without_idle_artifacts(job: Any) -> Any:
+    """`job` without artifacts that would keep nothing, as their paths had no value here."""
+    if job is None or not {"paths", "reports"}.isdisjoint(job.get("artifacts", {"paths"})):
+        return job
+    return {key: value for key, value in job.items() if key != "artifacts"}
 
 
 def _has_script(name: str, job: Mapping[str, Any], jobs: Mapping[str, Any]) -> bool:
