@@ -98,7 +98,7 @@ class Found(msgspec.Struct, kw_only=True):
     """1 for a manifest that says "this is the program", near 0 for one that only holds tools."""
     framework: str | None = None
     kind: str | None = None
-    """What the framework makes: server, full, site, ui, app, function or other."""
+    """What is made: server, full, site, ui, app, function, assets, started or other."""
     package_manager: str | None = None
     version: str | None = None
     test_tool: str | None = None

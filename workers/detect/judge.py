@@ -33,14 +33,29 @@ def score(reader: Reader, found: Found, beside: list[Found]) -> float:
     bonus = 0.0
     if found.kind in SERVING and found.strength >= STRONG:
         others = [one for one in beside if one is not found and one.strength >= STRONG]
-        bonus = 0.6 if all(one.kind not in SERVING for one in others) else 0.2
+        bonus = 1.0 if all(one.kind not in SERVING for one in others) else 0.2
     elif (
         found.kind == "site"
         and found.framework
         and all(one.framework is None for one in beside if one is not found)
     ):
         bonus = 0.4
+    elif part:
+        bonus = _over_tooling(found, beside)
     return found.strength * (0.35 + part) + bonus
+
+
+def _over_tooling(found: Found, beside: list[Found]) -> float:
+    """What a program gains over a package.json that names no framework.
+
+    Such a manifest bundles and checks scripts; its sources are many because pages have many. It
+    weighs least where it starts nothing and exports nothing.
+    """
+    node = next((one for one in beside if one.ecosystem == "node" and one.strength >= STRONG), None)
+    told = found.ecosystem not in ("node", "deno", "static", "shell", "docker")
+    if not told or found.strength < CERTAIN or node is None or node.framework is not None:
+        return 0.0
+    return {"assets": 1.0, "started": 0.0}.get(node.kind or "", 0.3)
 
 
 def verdict(reader: Reader, found: list[Found]) -> Verdict | None:

@@ -55,6 +55,8 @@ def inspect(folder: Folder) -> Found | None:
     node_scripts.scripts(found, folder, package)
     _entry(found, folder, package)
     found.strength = _strength(found, folder, package, run, dev)
+    if found.framework is None and not found.members:
+        found.kind = _kind(package)
     return found
 
 
@@ -171,6 +173,13 @@ def _framework(
         tools = set()
     scripts = " ; ".join(_names(package, "scripts").values())
     frameworks.set_framework(found, folder, declared, tools, scripts)
+
+
+def _kind(package: dict[str, Any]) -> str | None:
+    """`started` with a start script, None where something is exported, else `assets`."""
+    if "start" in _names(package, "scripts"):
+        return "started"
+    return None if {"main", "module", "exports", "bin"} & package.keys() else "assets"
 
 
 def _is_library(package: dict[str, Any]) -> bool:

@@ -34,6 +34,8 @@ def refine(folder: Folder, found: Found) -> None:
     root = next((r for r in roots if folder.has(f"{r}/index.php".lstrip("/"))), None)
     if root is not None:
         found.facts["web_root"] = root or "."
+        found.kind = found.kind or "server"
+        found.strength = max(found.strength, 0.8)
     if found.package_manager == "composer":
         found.command("build", "composer install --no-dev", folder.full("composer.json"))
 

@@ -9,6 +9,8 @@ def refine(folder: Folder, found: Found) -> None:
     """Makes Rails certain by its own files; adds its build."""
     if found.framework == "rails" and folder.has("config/application.rb"):
         found.say("framework=rails", folder.full("config/application.rb"))
+    if folder.has("config.ru"):
+        found.kind = found.kind or "server"
     if found.framework == "rails" and folder.has("bin/rails"):
         found.command("build", "bin/rails assets:precompile", folder.full("bin/rails"))
     if folder.has("Rakefile") and not folder.has("Gemfile"):
