@@ -112,7 +112,12 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 def _reads_as_text(value: str) -> bool:
-    """Whether YAML reads the bare value as a text; "1.25" and "true" need quotes."""
+    """Whether YAML reads the bare value as a text; "1.25", "true" and "*.xml" need quotes.
+
+    What holds quotes or backslashes itself is left to the library, which then takes single ones.
+    """
+    if value.startswith(("*", "@", "%")) and '"' not in value and "\\" not in value:
+        return False
     if not value:
         return False
     loaded: object = yaml.safe_load(f"[{value}]") if _is_word(value) else [value]
