@@ -1,0 +1,211 @@
+"""Several ecosystems in one repository: which one is the program, and how many there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.detect.trees import analysed
+
+BUNDLER = {"devDependencies": {"webpack": "5"}, "scripts": {"build": "webpack"}}
+Files = dict[str, str | bytes]
+
+
+def node(**package: Any) -> Files:
+    return {"package.json": json.dumps(package)}
+
+
+def scripts(folder: str, count: int = 9) -> Files:
+    return {f"{folder}/f{number}.js": "" for number in range(count)}
+
+
+CONFLICTS: dict[str, tuple[str, Files]] = {
+    "bundled theme": ("php", {**node(**BUNDLER), "index.php": "", **scripts("src")}),
+    "bundled web application": (
+        "java",
+        {
+            **node(**BUNDLER),
+            "pom.xml": "<project/>",
+            "src/main/java/A.java": "",
+            **scripts("src/main/webapp"),
+        },
+    ),
+    "bundled assets of a server in Go": (
+        "go",
+        {**node(**BUNDLER), "go.mod": "module x\n", "main.go": "", **scripts("assets")},
+    ),
+    "pages before a server": (
+        "python",
+        {
+            **node(dependencies={"react": "18"}),
+            "requirements.txt": "Django\n",
+            "manage.py": "",
+            **scripts("frontend"),
+        },
+    ),
+    "a helper beside a bot": (
+        "node",
+        {
+            **node(dependencies={"discord.js": "14"}, scripts={"start": "node index.js"}),
+            "index.js": "",
+            "requirements.txt": "requests\n",
+            "tools/a.py": "",
+            **scripts("src"),
+        },
+    ),
+    "a library published twice": (
+        "node",
+        {
+            **node(name="x", main="a.js", files=["dist"]),
+            "composer.json": '{"name": "x/x"}',
+            **scripts("src"),
+        },
+    ),
+    "tools for a library of another language": (
+        "go",
+        {
+            **node(devDependencies={"prettier": "3", "husky": "9"}),
+            "go.mod": "module x\n",
+            "a.go": "",
+        },
+    ),
+    "pages with tools": ("static", {**node(devDependencies={"prettier": "3"}), "index.html": ""}),
+    "pages beside a program": (
+        "node",
+        {**node(dependencies={"serve": "14"}, scripts={"start": "serve"}), "index.html": ""},
+    ),
+    "extension in C": (
+        "python",
+        {
+            "setup.py": "from setuptools import *\nsetup(ext_modules=[Extension()])\n",
+            "pkg/__init__.py": "",
+            "src/a.c": "",
+            "src/b.c": "",
+            "Makefile": "all:\n\tpython setup.py build\n",
+        },
+    ),
+    "container around a script": ("shell", {"Dockerfile": "FROM alpine\n", "start.sh": ""}),
+    "infrastructure beside a service": (
+        "node",
+        {
+            "app/package.json": '{"dependencies": {"express": "4"}}',
+            "app/index.js": "",
+            "terraform/main.tf": "",
+            "terraform/vpc.tf": "",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONFLICTS)
+def test_the_program_is_found(name: str, tmp_path: Path) -> None:
+    """What is built and started decides, not what has the most files or the first manifest."""
+    expected, files = CONFLICTS[name]
+    assert analysed(tmp_path, files).ecosystem == expected
+
+
+SINGLE: dict[str, Files] = {
+    "examples are no members": {
+        **node(name="x", workspaces=["example", "docs"]),
+        "index.js": "",
+        "example/package.json": "{}",
+        "docs/package.json": "{}",
+    },
+    "a workspace file with settings only": {
+        **node(name="x"),
+        "index.js": "",
+        "pnpm-workspace.yaml": "onlyBuiltDependencies: [esbuild]\n",
+    },
+    "a task runner for one package": {**node(name="x"), "turbo.json": "{}", "index.js": ""},
+    "one Gradle module": {
+        "settings.gradle": "include 'app'\n",
+        "app/build.gradle": "",
+        "app/src/main/java/A.java": "",
+        "buildSrc/build.gradle": "",
+    },
+    "a solution with one program": {
+        "A.sln": "",
+        "src/A/A.csproj": "<Project/>",
+        "tests/A.Tests/A.Tests.csproj": "<Project/>",
+        "samples/S/S.csproj": "<Project/>",
+    },
+    "tools in their own module": {
+        "go.mod": "module x\n",
+        "main.go": "",
+        "tools/go.mod": "module t\n",
+        "examples/a/go.mod": "module a\n",
+    },
+    "a service and its browser tests": {
+        "app/requirements.txt": "flask\n",
+        "app/app.py": "",
+        "e2e/package.json": '{"devDependencies": {"cypress": "1"}}',
+    },
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_no_false_alarm(name: str, tmp_path: Path) -> None:
+    """One program is no monorepo, whatever stands around it."""
+    assert analysed(tmp_path, SINGLE[name]).monorepo is None
+
+
+def test_close_rivals_are_a_question(tmp_path: Path) -> None:
+    """Where two could be the program, confidence falls and a person is asked."""
+    files: Files = {
+        **node(dependencies={"express": "4"}, scripts={"start": "node a.js"}),
+        "a.js": "",
+        "requirements.txt": "flask\n",
+        "b.py": "",
+    }
+    found = analysed(tmp_path, files)
+    assert found.confidence < 0.8
+    assert any("could be the program" in question for question in found.questions)
+
+
+def test_broken_manifest_is_named_and_ends_nothing(tmp_path: Path) -> None:
+    """The language is still known; the fault is evidence, a question and a doubt."""
+    found = analysed(tmp_path, {"package.json": '{"dependencies": {', "index.js": ""})
+    assert found.ecosystem == "node"
+    assert found.confidence < 0.7
+    assert any(e.file == "package.json" and "JSON" in e.claim for e in found.evidence)
+    assert any("package.json" in question for question in found.questions)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "empty"),
+        ({"README.md": "", "docs/a.md": "", "x.png": ""}, "documentation"),
+        ({"data.csv": "", "README.md": "", "x.json": ""}, "data"),
+        ({".editorconfig": ""}, "settings"),
+        ({"README.md": "", "examples/a/main.go": ""}, "examples"),
+    ],
+)
+def test_nothing_to_build_has_its_reason(tmp_path: Path, files: Files, reason: str) -> None:
+    """Nothing is an answer, for sure and with its cause."""
+    found = analysed(tmp_path, files)
+    assert found.nothing_to_build is not None
+    assert reason in found.nothing_to_build
+    assert found.language is None
+    assert found.confidence > 0.8
+
+
+def test_services_side_by_side(tmp_path: Path) -> None:
+    """Each app is told with its language and framework, and the choice is a person's."""
+    files: Files = {
+        "backend/requirements.txt": "fastapi\n",
+        "backend/main.py": "",
+        "frontend/package.json": '{"dependencies": {"next": "14"}}',
+        "frontend/app/page.tsx": "",
+        "frontend/tsconfig.json": "{}",
+    }
+    found = analysed(tmp_path, files)
+    assert found.monorepo == "services"
+    assert [(a.path, a.language, a.framework) for a in found.apps] == [
+        ("backend", "python", "fastapi"),
+        ("frontend", "typescript", "nextjs"),
+    ]
+    assert any("backend, frontend" in question for question in found.questions)
