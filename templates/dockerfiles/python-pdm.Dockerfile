@@ -11,6 +11,7 @@ FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/app:/app/src \
     PYTHONUNBUFFERED=1
 COPY --from=build /app/.venv /app/.venv
 COPY . .

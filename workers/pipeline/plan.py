@@ -76,7 +76,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 job.allow_failure not in (None, False),
             )
             for name, job in self.jobs.items()
-            if job.stage is not None
+            if job.stage is not None and not name.startswith(".")
         )
 
 

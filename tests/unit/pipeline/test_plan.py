@@ -228,7 +228,7 @@ def test_the_wrapper_is_used_where_there_is_one() -> None:
     template = TEMPLATES.best("java", "spring-boot")[0]
     assert "./mvnw" in str(document(build(template, JAVA_MAVEN, NEXUS))["compile"]["script"])
     bare = msgspec.structs.replace(JAVA_MAVEN, facts={})
-    assert "mvn -DskipTests" in str(document(build(template, bare, NEXUS))["compile"]["script"])
+    assert "mvn -B -ntp -DskipTests" in str(document(build(template, bare, NEXUS))["compile"]["script"])
 
 
 TABLE = Image(
