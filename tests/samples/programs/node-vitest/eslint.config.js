@@ -1,0 +1,3 @@
+export default [
+  { files: ["src/**/*.js"], rules: { "no-unused-vars": "error", "no-undef": "error" } },
+];

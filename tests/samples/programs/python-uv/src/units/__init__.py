@@ -1,0 +1,5 @@
+"""Lengths."""
+
+from units.length import Length
+
+__all__ = ["Length"]
