@@ -68,6 +68,7 @@ def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     import uvicorn
 
     from service.app import create_app
+    from service.protocol import Protocol
     from service.stack import port_of
     from workers import logs
     from workers.supervisor import bind_to_parent
@@ -77,7 +78,7 @@ def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     logs.configure(settings, name="receiver")
     uvicorn.run(
         create_app(settings), host=host, port=port or port_of(settings.devops_backend_url),
-        http="httptools", ws="none", lifespan="on", log_config=None, access_log=False,
+        http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=10, timeout_keep_alive=30,
     )  # fmt: skip
 

@@ -120,7 +120,8 @@ def text(story: Story) -> str:
 
 
 def _opening(story: Story) -> str:
-    made = " and ".join(code(path) for path in story.files) or "nothing"
+    *some, last = [code(path) for path in story.files] or ["nothing"]
+    made = f"{', '.join(some)} and {last}" if some else last
     return (
         f"This adds {made}, made for commit {code(story.source_sha[:12])}. Nothing else was"
         " touched, and nothing runs on the default branch until this is merged. The merge request"
