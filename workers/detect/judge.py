@@ -31,18 +31,20 @@ def score(reader: Reader, found: Found, beside: list[Found]) -> float:
     """
     part = share(Folder(reader, found.folder), found)
     bonus = 0.0
-    if found.kind in SERVING and found.strength >= STRONG:
+    started = found.entry_point is not None or part >= 0.1
+    if found.kind in SERVING and found.strength >= STRONG and started:
         others = [one for one in beside if one is not found and one.strength >= STRONG]
         bonus = 1.0 if all(one.kind not in SERVING for one in others) else 0.2
-    elif (
-        found.kind == "site"
-        and found.framework
-        and all(one.framework is None for one in beside if one is not found)
-    ):
+    elif found.kind == "site" and found.framework and not _any_program(found, beside):
         bonus = 0.4
     elif part:
         bonus = _over_tooling(found, beside)
     return found.strength * (0.35 + part) + bonus
+
+
+def _any_program(found: Found, beside: list[Found]) -> bool:
+    others = [one for one in beside if one is not found]
+    return any(o.framework or (o.strength >= CERTAIN and o.kind != "assets") for o in others)
 
 
 def _over_tooling(found: Found, beside: list[Found]) -> float:

@@ -57,19 +57,27 @@ def is_test(path: str) -> bool:
     return not named("tests").isdisjoint(path.lower().split("/")[:-1])
 
 
+def is_helper(path: str) -> bool:
+    """Whether the file stands in a folder of scripts that help with the program."""
+    return not named("helpers").isdisjoint(path.lower().split("/")[:-1])
+
+
 def is_auxiliary(path: str) -> bool:
     """Whether the file stands in a folder that only helps with the program."""
     return not named("auxiliary").isdisjoint(path.lower().split("/")[:-1])
 
 
 def weigh(paths: Iterable[str]) -> dict[str, int]:
-    """Number of source files by language; asides do not count, tests only for want of others."""
+    """Number of source files by language, asides left out.
+
+    Tests and helping scripts count only for want of others.
+    """
     program: dict[str, int] = {}
     proof: dict[str, int] = {}
     languages = extensions()
     for path in paths:
         language = languages.get(extension(path))
         if language is not None and not is_aside(path):
-            counts = proof if is_test(path) else program
+            counts = proof if is_test(path) or is_helper(path) else program
             counts[language] = counts.get(language, 0) + 1
     return program or proof
