@@ -45,7 +45,7 @@ def docker(
         return Files(), (f"No Dockerfile was written: the app lives in {folder}; add one there.",)
     raw = resolve.prune(body.get("docker", {}), known, frozenset())
     docker = msgspec.convert(raw or {}, Docker)
-    if docker.dockerfile is None:
+    if docker.omit or docker.dockerfile is None:
         return Files(), ("No Dockerfile: nothing here says what an image would run.",)
     missing = [name for name in docker.requires if name in empty]
     if missing:

@@ -190,6 +190,8 @@ class ServerTemplate(_Value, frozen=True, kw_only=True):
 class Docker(_Value, frozen=True, kw_only=True):
     """The Dockerfile that is written where a person wrote none."""
 
+    omit: bool = False
+    """None is written, whatever else stands here: a variant's last word."""
     dockerfile: str | None = None
     """A file of `dockerfiles/`."""
     dockerignore: str | None = None

@@ -228,7 +228,9 @@ def test_the_wrapper_is_used_where_there_is_one() -> None:
     template = TEMPLATES.best("java", "spring-boot")[0]
     assert "./mvnw" in str(document(build(template, JAVA_MAVEN, NEXUS))["compile"]["script"])
     bare = msgspec.structs.replace(JAVA_MAVEN, facts={})
-    assert "mvn -B -ntp -DskipTests" in str(document(build(template, bare, NEXUS))["compile"]["script"])
+    assert "mvn -B -ntp -DskipTests" in str(
+        document(build(template, bare, NEXUS))["compile"]["script"]
+    )
 
 
 TABLE = Image(
@@ -307,3 +309,10 @@ def test_a_dockerfile_in_the_apps_folder_is_built_from_there() -> None:
 def test_a_folder_whose_name_could_not_stand_in_a_script_is_left_alone() -> None:
     evil = msgspec.structs.replace(IN_FOLDER, facts={"path": "x; id"})
     assert "x; id" not in str(render(build(TEMPLATES.best("python", None)[0], evil, NEXUS)))
+
+
+def test_what_no_image_can_run_gets_no_dockerfile() -> None:
+    """A war wants a server; a later variant of a framework does not bring the Dockerfile back."""
+    war = msgspec.structs.replace(JAVA_MAVEN, facts={"packaging": "war"})
+    plan = build(TEMPLATES.best("java", "spring-boot")[0], war, NEXUS)
+    assert set(render(plan)) == {".gitlab-ci.yml"}
