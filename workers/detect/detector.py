@@ -41,12 +41,12 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
 
 def look(reader: Reader) -> Analysis:
     """One pass of all rules over what has been read so far; notes what they would read next."""
-    root = inspect(reader, str(overrides.stated(reader).get("path", "")).strip("./"))
-    root = overrides.wanted(reader, root)
+    place = str(overrides.stated(reader).get("path", "")).strip("./")
+    root = overrides.wanted(reader, inspect(reader, place))
     chosen = judge.verdict(reader, root)
     inside: list[Found] = []
     beside: list[Found] = []
-    if chosen is None or max(one.strength for one in root) < judge.STRONG:
+    if not place and (chosen is None or max(one.strength for one in root) < judge.STRONG):
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
         beside = apps.services(reader, found)
         chosen = judge.verdict(reader, [*root, *beside]) or chosen
@@ -62,5 +62,6 @@ def look(reader: Reader) -> Analysis:
 
 def inspect(reader: Reader, path: str) -> list[Found]:
     """Every ecosystem's view of one folder."""
-    seen = (rules(Folder(reader, path)) for rules in inspectors())
+    folder = Folder(reader, path)
+    seen = (rules(folder) for rules in inspectors())
     return [found for found in seen if found is not None]

@@ -36,6 +36,8 @@ def inspect(folder: Folder) -> Found | None:
     _version(found, folder, text)
     frameworks.set_framework(found, folder, found.dependencies)
     _commands(found, folder)
+    if not folder.unsure and not folder.sources.get("go") and not found.members:
+        found.strength = 0.5  # a module of pages, as Hugo has them, or of nothing yet
     return found
 
 

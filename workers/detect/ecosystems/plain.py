@@ -104,6 +104,10 @@ def inspect(folder: Folder, name: str) -> Found | None:
     _members(found, folder, rules)
     if name in REFINE:
         REFINE[name](folder, found)
+    written = folder.unsure or folder.sources.keys() & set(rules.languages)
+    if not written and found.framework is None and not found.members:
+        # a manifest without a program: for publishing, or for a tool that is written elsewhere
+        found.strength = min(found.strength, 0.5)
     _tests(found, folder, rules)
     _rest(found, folder, rules)
     return found

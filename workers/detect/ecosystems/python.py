@@ -237,4 +237,5 @@ def _strength(found: Found, folder: Folder, project: dict[str, Any], has_manifes
     tools_only = folder.has("pyproject.toml") and not found.dependencies
     if tools_only and not folder.has("requirements.txt", "setup.cfg"):
         return 0.4 if folder.sources.get("python") else 0.1
-    return 0.9 if has_manifest else 0.3
+    written = folder.unsure or folder.sources.keys() & {"python", "notebook"}
+    return 0.3 if not has_manifest else 0.9 if written else 0.5
