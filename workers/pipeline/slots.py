@@ -27,6 +27,7 @@ Kind = Literal[
     "choice",
     "pin",
     "assembly",
+    "application",
 ]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
@@ -41,6 +42,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "port": re.compile(r"[1-9][0-9]{0,4}"),
     "module": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?", re.ASCII),
     "assembly": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*"),
+    "application": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII),
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "class": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII),
     "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
@@ -74,6 +76,9 @@ def normalize(kind: str, value: str) -> str:
         return PurePosixPath(text).stem
     if kind == "module":
         return _module(text)
+    if kind == "application":
+        name = _module(text)
+        return name if ":" in name else f"{name}:app"  # the name that tutorials and people use
     if kind == "command":
         # Flags behind a bare script name would be pnpm's own; behind `run` they are the script's.
         return re.sub(r"^pnpm (?=(?:test|start|build|lint)\b)", "pnpm run ", text)

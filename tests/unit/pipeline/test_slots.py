@@ -32,6 +32,8 @@ TEMPLATES = Templates.load()
         ("port", "65535"),
         ("module", "app.main:app"),
         ("module", "main"),
+        ("application", "app.main:app"),
+        ("assembly", "Shop.Api"),
         ("name", "my-service"),
         ("class", "com.example.Main"),
         ("pin", "gunicorn==23.0.0"),
@@ -62,6 +64,9 @@ def test_grammar_accepts(kind: str, value: str) -> None:
         ("port", "80\n"),
         ("module", "os;id"),
         ("module", "аpp.main"),  # a Cyrillic a
+        ("application", "app.main"),
+        ("application", "app.main:app()"),
+        ("assembly", "../x"),
         ("name", "a/b"),
         ("class", "com.example.$Main"),
         ("pin", "gunicorn"),
@@ -86,6 +91,9 @@ def test_grammar_refuses(kind: str, value: str) -> None:
         ("module", "shop/__main__.py", "shop"),
         ("module", "app/main.py:create", "app.main:create"),
         ("module", "shop.cli:main", "shop.cli:main"),
+        ("application", "app/main.py", "app.main:app"),
+        ("application", "app.main:create", "app.main:create"),
+        ("assembly", "src/Shop.Api/Shop.Api.csproj", "Shop.Api"),
     ],
 )
 def test_values_are_written_as_their_kind_writes_them(kind: str, value: str, normal: str) -> None:
@@ -212,7 +220,7 @@ VALUE = st.builds(lambda a, b, c: a + b + c, st.sampled_from(
 STACKS = (GO, PYTHON_POETRY, PYTHON_UV, NODE_NPM)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(stack=st.sampled_from(STACKS), evil=VALUE, second=VALUE)
 def test_evil_text_of_a_repository_never_survives(stack: Analysis, evil: str, second: str) -> None:
     """Whatever a repository holds: the files pass the policy, and hold it only in its grammar."""
@@ -235,7 +243,7 @@ def test_evil_text_of_a_repository_never_survives(stack: Analysis, evil: str, se
     assert not [line for line in files[".gitlab-ci.yml"].splitlines() if forbidden.faults(line)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(evil=VALUE, slot=st.sampled_from(["test_command", "version", "main", "port", "other"]))
 def test_a_choice_outside_the_candidates_is_rejected(evil: str, slot: str) -> None:
     """A model may pick what the repository offers, and nothing else."""
@@ -246,7 +254,7 @@ def test_a_choice_outside_the_candidates_is_rejected(evil: str, slot: str) -> No
         build(template, GO, NEXUS, {slot: evil})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     choices=st.dictionaries(
         st.sampled_from(["version", "test_command", "main", "port"]), VALUE, min_size=1
