@@ -50,6 +50,9 @@ def inspect(folder: Folder) -> Found | None:
     _read(found, folder, (main or tests)[: READ - 1] + tests[:1], bool(main))
     _language(found, folder, main or tests)
     _solution(found, folder, solutions, main)
+    pages = folder.find("App.razor", "_Host.cshtml")
+    if pages:
+        found.dependencies["razor:components"] = folder.full(pages[0])
     frameworks.set_framework(found, folder, found.dependencies)
     _tests(found, folder, tests)
     _commands(found, folder, solutions, main, manifest)
