@@ -46,7 +46,10 @@ def decide(ledger: Ledger, runs: RunStore, work: Work, now: int) -> Decision:
     run = _requested(runs, work.triggers) or _begun(runs, known)
     if run is not None and run.state in UNFINISHED:
         return Decision(run, "run", "")
-    event = _newest_event(work.triggers, known.get("source_sha", ""))
+    events = [trigger for trigger in work.triggers if trigger.kind in _KINDS]
+    if not events:
+        return Decision(None, "noted", "nothing to do but to know of it")
+    event = _newest_news(events, known.get("source_sha", ""))
     if event is None:
         return Decision(None, "ignored", "this commit has been looked at already")
     if run is not None:
@@ -76,10 +79,9 @@ def _begun(runs: RunStore, known: dict[str, str]) -> Run | None:
     return run if run is not None and run.active else None
 
 
-def _newest_event(triggers: Sequence[Trigger], looked_at: str) -> Trigger | None:
+def _newest_news(events: Sequence[Trigger], looked_at: str) -> Trigger | None:
     """The newest event that may be news: a push is told twice, by push and repository update."""
-    news = (t for t in reversed(triggers) if t.kind in _KINDS and (t.sha != looked_at or not t.sha))
-    return next(news, None)
+    return next((e for e in reversed(events) if not e.sha or e.sha != looked_at), None)
 
 
 def _settled(known: dict[str, str], now: int) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 import structlog
 
+from workers import hooking
 from workers.clients.gitlab_types import PipelineState
 from workers.errors import NotFound, Rejected, Retryable
 from workers.ledger import Heard, now_ms
@@ -109,6 +110,8 @@ def _by_poll(parts: Parts, run_id: str, heard: dict[str, Heard]) -> None:
         return
     if not over:
         parts.ledger.later(_poll(run), min(limit, now + int(settings.poll_interval_s * 1000)))
+        # Silence may mean that the hook is gone, disabled, or knows another secret.
+        hooking.ensure(parts, run.project.id, again=run.pipeline is None)
     rows = parts.gitlab.pipelines(run.project.id, run.commit.sha)
     newest = max(rows, key=lambda row: row.id, default=None)
     if newest is not None:

@@ -232,3 +232,33 @@ def test_the_text_is_safe_and_whole(running: World) -> None:
     assert not re.search(r"(?m)^\s*/\w", outside)
     for part in ("SONAR_TOKEN", "requirements.txt", "close this merge request"):
         assert part in text
+
+
+def test_duplicates_and_disorder_settle_right(running: World) -> None:
+    """Deliveries come twice and in any order: one commit, the right verdict, counted once."""
+    running.forge.set_switches(hook_duplicate=0.5, hook_reorder_s=1.0)
+    try:
+        projects = [running.born("disorder", sample="ts-ledger") for _ in range(4)]
+        found = [running.run(project) for project in projects]
+        running.quiet()
+    finally:
+        running.forge.set_switches(hook_duplicate=0.0, hook_reorder_s=0.0)
+    assert {run["state"] for run in found} == {"succeeded"}
+    for project in projects:
+        assert len(running.our_commits(project)) == len(running.forge.merge_requests(project)) == 1
+        assert running.runs(project)[0]["state"] == "succeeded"
+
+
+def test_a_deleted_project_ends_its_run_and_a_renamed_one_keeps_it(running: World) -> None:
+    """State is kept by id: a new name changes nothing, a deletion ends what waits."""
+    gone, moved = running.born("gone"), running.born("moved")
+    running.run(gone, "waiting_for_push")
+    waiting = running.run(moved, "waiting_for_push")
+    running.forge.delete_project(gone)
+    assert "deleted" in running.run(gone, "skipped")["reason"]
+    path = running.name("renamed")
+    running.forge.change_project(moved, path=path)
+    running.forge.push(moved, sample="go-hello")
+    run = running.run(moved)
+    assert (run["id"], run["state"]) == (waiting["id"], "succeeded")
+    assert run["project"]["path"] == path

@@ -166,6 +166,20 @@ def test_a_verdict_is_polled_where_no_event_is_heard(deaf: World) -> None:
     assert any("/pipelines" in call for call in deaf.calls(project))
 
 
+def test_silence_makes_the_hook_looked_at_and_repaired(deaf: World) -> None:
+    """Somebody deleted the project's webhook: where no event is heard it is installed again."""
+    project = deaf.born("unhooked")
+    deaf.run(project, "waiting_for_push")
+    (hook,) = deaf.forge.project(project).hooks
+    headers = {"Authorization": deaf.forge.http.headers["Authorization"]}
+    address = f"{deaf.gitlab_url}/api/v4/projects/{project}/hooks/{hook.id}"
+    httpx.delete(address, headers=headers, trust_env=False).raise_for_status()
+    deaf.forge.set_outcome(project, "hang")
+    deaf.forge.push(project, sample="go-hello")
+    deaf.until(lambda: deaf.forge.project(project).hooks, lambda: "a new webhook")
+    assert deaf.run(project, "unconfirmed")["pipeline"]["confirmed_by"] == "poll"
+
+
 def test_no_verdict_ends_as_unconfirmed_and_a_later_event_settles_it(deaf: World) -> None:
     """No runner takes the jobs: after POLL_LIMIT_S the run says so; the late event counts."""
     project = deaf.born("hanging")
