@@ -142,6 +142,9 @@ def _linters(found: Found, folder: Folder, tool: dict[str, Any]) -> None:
         else:
             continue
         found.note("linters", [name])
+        if "command" in rule:
+            prefix = PREFIX.get(found.package_manager or "", "")
+            found.command("lint", prefix + rule["command"], found.evidence[-1].file)
 
 
 def setup_version(found: Found, folder: Folder) -> None:
