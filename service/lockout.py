@@ -13,7 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.state import Request
-from workers.ledger import key
+from workers.deliveries import key
 
 log = structlog.get_logger(__name__)
 

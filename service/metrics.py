@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.state import Request, Stores
+from workers.deliveries import key, now_ms
 from workers.events import Queue
-from workers.ledger import key, now_ms
 
 NAME = "devops_backend"
 NAMES: tuple[Queue, ...] = ("generate", "record")

@@ -17,9 +17,9 @@ from service import projects, waiting
 from service.gitlab_access import look_up
 from service.problems import Problem
 from service.state import Request
+from workers.deliveries import Delivery
 from workers.errors import NotFound
 from workers.learned import LearnedPipeline
-from workers.ledger import Delivery
 from workers.runs import END, Progress, State, public
 
 log = structlog.get_logger(__name__)

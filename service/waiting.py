@@ -12,7 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 from starlette.concurrency import run_in_threadpool
 
-from workers.ledger import key
+from workers.deliveries import key
 from workers.run_store import RunStore
 from workers.runs import END, Progress, Run
 

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from service.problems import Problem
-from workers.settings import Settings
+from workers.settings import MODEL_WINDOW, Settings
 
 ANSWER_TOKENS = 700
 ANSWER_MAX = 1_048_576
@@ -33,7 +33,7 @@ async def say(
     """
     question = {
         "model": settings.ollama_model, "messages": messages, "stream": True,
-        "options": {"temperature": 0, "num_predict": ANSWER_TOKENS},
+        "options": {"temperature": 0, "num_ctx": MODEL_WINDOW, "num_predict": ANSWER_TOKENS},
     }  # fmt: skip
     deadline = asyncio.get_running_loop().time() + settings.ollama_timeout_s
     timeout = httpx.Timeout(settings.ollama_timeout_s, connect=3)

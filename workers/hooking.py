@@ -9,8 +9,8 @@ from __future__ import annotations
 import structlog
 
 from workers.clients.gitlab_hooks import ensure_project_hook
+from workers.deliveries import now_ms
 from workers.errors import Rejected
-from workers.ledger import now_ms
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 
 from workers import preview, settle
 from workers.decide import decide
+from workers.deliveries import now_ms
 from workers.events import Queue
-from workers.ledger import Ledger, Work, now_ms
+from workers.ledger import Ledger, Work
 from workers.run import carry_out
 from workers.run_store import Busy
 from workers.runs import Run

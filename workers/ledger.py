@@ -2,8 +2,7 @@
 
 Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
 
-    deliveries          stream of events, about the newest 100,000
-    delivery:{id}       verdict, reason and run of one delivery, 30 days
+    deliveries …        see deliveries.py
     seen:{key}          delivery id by content or by GitLab's own key, 24 h
     project:{p}         what is known of a project; `generate_wanted`, `generate_done` …
     triggers:{p}        why the project has work, oldest first, at most 200
@@ -17,22 +16,18 @@ Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
-from redis import Redis
 
 from workers import queues
+from workers.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, key, now_ms
 from workers.events import Event, Queue
 from workers.scripts import Call, script
 
-PREFIX = "dob:"
-DELIVERIES = f"{PREFIX}deliveries"
-DUE = f"{PREFIX}due"
+DUE = key("due")
 SEEN_TTL_S = 86400
-DELIVERY_TTL_S = 30 * 86400
 STREAM_LENGTH = 100_000
 LEASE_MS = 20_000
 FINAL = frozenset({"success", "failed", "canceled", "skipped"})
@@ -68,18 +63,6 @@ class Heard(msgspec.Struct, frozen=True):
     """Unix ms."""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the ledger."""
-
-    id: str
-    at: int
-    """Unix ms."""
-    event: Event
-    verdict: str = "accepted"
-    reason: str = ""
-    run: str = ""
-
-
 class Work(msgspec.Struct, frozen=True):
     """What a worker took: everything wanted up to `seq`, and why."""
 
@@ -89,16 +72,6 @@ class Work(msgspec.Struct, frozen=True):
     triggers: tuple[Trigger, ...]
     token: str
     """Of the lease."""
-
-
-def now_ms() -> int:
-    """Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def key(kind: str, *parts: object) -> str:
-    """`dob:kind:part:…`"""
-    return PREFIX + ":".join((kind, *map(str, parts)))
 
 
 def receive_call(event: Event, header_key: str = "") -> Call:
@@ -137,11 +110,8 @@ def receipt(answer: object) -> Receipt:
     return Receipt(_str(status), _str(delivery))
 
 
-class Ledger:
-    """The ledger over a synchronous Redis client (any `decode_responses`)."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+class Ledger(Deliveries):
+    """The ledger over a synchronous Redis client that answers bytes."""
 
     # -- taking in
 
@@ -295,41 +265,6 @@ class Ledger:
         rows = self._redis.hgetall(key("heard", project))
         return {_str(sha): msgspec.json.decode(raw, type=Heard) for sha, raw in rows.items()}
 
-    def note(self, deliveries: Sequence[str], verdict: str, reason: str, run: str = "") -> None:
-        """Write what was decided about deliveries."""
-        pipe = self._redis.pipeline(transaction=False)
-        for delivery in filter(None, deliveries):
-            about = key("delivery", delivery)
-            pipe.hset(about, mapping={"verdict": verdict, "reason": reason, "run": run})
-            pipe.expire(about, DELIVERY_TTL_S)
-        pipe.execute()
-
-    def delivery(self, delivery: str) -> Delivery | None:
-        """One row, or None."""
-        rows = self._redis.xrange(DELIVERIES, delivery, delivery) if _is_stream_id(delivery) else []
-        return next(self._rows(rows), None)
-
-    def deliveries(self, *, before: str = "", limit: int = 50, project: int = 0) -> list[Delivery]:
-        """Newest first, older than the delivery `before`; of one project where given."""
-        found: list[Delivery] = []
-        edge = f"({before}" if before else "+"
-        while len(found) < limit:
-            rows = self._redis.xrevrange(DELIVERIES, edge, "-", count=500 if project else limit)
-            if not rows:
-                break
-            found += [
-                row for row in self._rows(rows) if not project or row.event.project_id == project
-            ]
-            edge = f"({_str(rows[-1][0])}"
-        return found[:limit]
-
-    def between(self, first: str, last: str) -> list[str]:
-        """Ids of the deliveries from one to another, both included, oldest first."""
-        if not (_is_stream_id(first) and _is_stream_id(last)):
-            return []
-        rows = cast("Any", self._redis.xrange(DELIVERIES, first, last))
-        return [_str(row_id) for row_id, _ in rows]
-
     def replay(self, delivery: str) -> bool:
         """Carry a delivery out again; False where it is not in the ledger."""
         row = self.delivery(delivery)
@@ -343,24 +278,9 @@ class Ledger:
         self.note([delivery], "accepted", "replayed")
         return True
 
-    def _rows(self, rows: Any) -> Iterator[Delivery]:
-        pipe = self._redis.pipeline(transaction=False)
-        for row_id, _ in rows:
-            pipe.hgetall(key("delivery", _str(row_id)))
-        for (row_id, fields), about in zip(rows, pipe.execute(), strict=True):
-            notes = {_str(k): _str(v) for k, v in about.items()}
-            raw = next(iter(fields.values()))
-            at = int(_str(row_id).split("-")[0])
-            yield Delivery(id=_str(row_id), at=at, event=_event_from(raw), **notes)
-
 
 def _job_id(queue: str, project: int) -> str:
     return f"{queue}-{project}-{now_ms()}-{secrets.token_hex(3)}"
-
-
-def _is_stream_id(text: str) -> bool:
-    first, _, second = text.partition("-")
-    return first.isdigit() and second.isdigit() and len(text) < 40
 
 
 def _str(value: object) -> str:

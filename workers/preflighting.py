@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from workers.clients.gitlab_types import Project
-from workers.ledger import key, now_ms
+from workers.deliveries import key, now_ms
 from workers.steps.preflight import Facts, Instance, Preflight, judge, look
 from workers.wiring import Parts
 

@@ -13,9 +13,9 @@ from rq.timeouts import BaseTimeoutException
 from workers import gates, hooking, preflighting
 from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_types import Project
+from workers.deliveries import now_ms
 from workers.detect.analysis import Analysis
 from workers.errors import BackendError, Rejected, Retryable
-from workers.ledger import now_ms
 from workers.pipeline.plan import Plan, Site
 from workers.pipeline.render import render
 from workers.runs import (

@@ -13,8 +13,8 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
+from workers.deliveries import key
 from workers.errors import BackendError, Conflict, NotFound
-from workers.ledger import key
 from workers.runs import Progress, Run, State, timestamp
 from workers.scripts import Call, script
 

@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import Misconfigured
 
+MODEL_WINDOW = 8192
+"""Tokens of the model's context, for every call: another value makes Ollama load it again."""
+
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 
 

@@ -16,8 +16,9 @@ import structlog
 
 from workers import hooking
 from workers.clients.gitlab_types import PipelineState
+from workers.deliveries import now_ms
 from workers.errors import NotFound, Rejected, Retryable
-from workers.ledger import Heard, now_ms
+from workers.ledger import Heard
 from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict

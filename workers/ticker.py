@@ -12,8 +12,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import queues
+from workers.deliveries import now_ms
 from workers.events import Queue
-from workers.ledger import Ledger, Trigger, now_ms
+from workers.ledger import Ledger, Trigger
 
 log = structlog.get_logger(__name__)
 

@@ -71,11 +71,14 @@ def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     from service.protocol import Protocol
     from service.stack import port_of
     from workers import logs
-    from workers.supervisor import bind_to_parent
+    from workers.supervisor import bind_to_parent, stop_on_signals
 
     bind_to_parent()
     settings = _with_redis(Settings.load().with_secrets()[0])
     logs.configure(settings, name="receiver")
+    # uvicorn ends in good order and then raises the signal again: with a handler of ours in its
+    # place that second one does not kill us, and the exit code says that all went well.
+    stop_on_signals()
     uvicorn.run(
         create_app(settings), host=host, port=port or port_of(settings.devops_backend_url),
         http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False,

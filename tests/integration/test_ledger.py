@@ -9,9 +9,10 @@ import redis
 from rq.serializers import JSONSerializer
 
 from workers import queues
+from workers.deliveries import key, now_ms
 from workers.errors import Rejected
 from workers.events import Event
-from workers.ledger import Ledger, Trigger, key, now_ms, receive_call
+from workers.ledger import Ledger, Trigger, receive_call
 
 
 def push(project: int = 7, after: str = "1", ref: str = "main") -> Event:

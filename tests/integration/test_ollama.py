@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.ollama import Mode, OllamaDouble
-from workers.clients.ollama import NUM_CTX, PROMPT_BYTES, Answer, Model
+from workers.clients.ollama import PROMPT_BYTES, Answer, Model
 from workers.errors import BackendError, Rejected, Retryable
+from workers.settings import MODEL_WINDOW
 
 # Python 3.12 warns of a fork beside threads; the child here asks one question and ends.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -58,7 +59,7 @@ def test_what_is_asked(double: OllamaDouble) -> None:
         "required": ["test", "version"],
         "additionalProperties": False,
     }
-    assert asked["options"]["num_ctx"] == NUM_CTX == double.preloads[0]["options"]["num_ctx"]
+    assert asked["options"]["num_ctx"] == MODEL_WINDOW == double.preloads[0]["options"]["num_ctx"]
     assert 0 < asked["options"]["num_predict"] < 1000
     assert asked["options"]["temperature"] == 0
     assert asked["think"] is False

@@ -12,7 +12,7 @@ import redis
 from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
 from workers import preflighting
 from workers.clients.gitlab import GitLab
-from workers.ledger import now_ms
+from workers.deliveries import now_ms
 from workers.settings import Settings
 from workers.steps.preflight import Facts, look
 from workers.steps.preflight import Instance as Shared

@@ -24,9 +24,8 @@ import ollama
 
 from workers.clients.guard import Breaker, DeadlinePassed, State, within
 from workers.errors import Rejected, Retryable
+from workers.settings import MODEL_WINDOW
 
-NUM_CTX = 8192
-"""The window, in tokens. One value always: another one makes Ollama load the model again."""
 PROMPT_BYTES = 7168
 """System text and prompt together: the window less the answer and the model's own template."""
 PREDICT_MAX = 640
@@ -85,7 +84,12 @@ class Model:
                     {"role": "user", "content": prompt},
                 ],
                 format=_schema(slots),
-                options={"num_ctx": NUM_CTX, "num_predict": limit, "temperature": 0, "seed": 0},
+                options={
+                    "num_ctx": MODEL_WINDOW,
+                    "num_predict": limit,
+                    "temperature": 0,
+                    "seed": 0,
+                },
                 think=False,
                 keep_alive=KEEP_ALIVE,
             ),
@@ -99,7 +103,7 @@ class Model:
         self._guarded(
             PRELOAD_S,
             lambda client, _: client.generate(
-                self.name, prompt="", options={"num_ctx": NUM_CTX}, keep_alive=KEEP_ALIVE
+                self.name, prompt="", options={"num_ctx": MODEL_WINDOW}, keep_alive=KEEP_ALIVE
             ),
         )
 
@@ -184,7 +188,7 @@ def _complete(last: Any, size: int) -> None:
     if last.done_reason != "stop":
         raise Rejected(f"The model's answer was cut ({last.done_reason or 'no reason given'})")
     read = last.prompt_eval_count or 0
-    if read and (read * BYTES_PER_TOKEN_MAX < size or read >= NUM_CTX):
+    if read and (read * BYTES_PER_TOKEN_MAX < size or read >= MODEL_WINDOW):
         raise Rejected(
             f"The model read {read} tokens of a prompt of {size} bytes: its window cut it"
         )

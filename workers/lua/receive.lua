@@ -12,6 +12,11 @@ local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'event', ARG
 redis.call('SET', KEYS[5], id, 'EX', ARGV[3])
 if KEYS[6] ~= KEYS[5] then redis.call('SET', KEYS[6], id, 'EX', ARGV[3]) end
 
+-- A project's own list, so that its page need not read the whole stream.
+redis.call('LPUSH', KEYS[1] .. ':' .. ARGV[10], id)
+redis.call('LTRIM', KEYS[1] .. ':' .. ARGV[10], 0, 499)
+redis.call('EXPIRE', KEYS[1] .. ':' .. ARGV[10], ARGV[13])
+
 redis.call('HSET', KEYS[2], 'last_event', ARGV[6], 'last_event_at', ARGV[2], 'last_delivery', id)
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[2], 'path', ARGV[7]) end
 
