@@ -35,9 +35,9 @@ def test_what_was_mended_before_the_push_is_not_complained_of(running: World) ->
     project = running.born("mended", runners=[])
     running.run(project, "waiting_for_push")
     running.forge.change_project(project, runners=[{"tags": ["x"]}])
-    running.forge.set_outcome(project, "fail", "test")
+    running.forge.set_outcome(project, "hang")
     running.forge.push(project, sample="go-hello")
-    running.run(project, "failed")
+    running.run(project, "awaiting_pipeline")
     text = text_of(running, project)
     assert "1 runner takes its jobs." in text and "Needed" not in text
 
@@ -73,11 +73,12 @@ def test_a_modest_token_gets_its_merge_request_all_the_same(running: World) -> N
 
 def test_a_healthy_project_reads_what_was_seen(running: World) -> None:
     """How many runners, the builder and why, which variables are missing and which are set."""
-    project = running.born("seen", variables={"SONAR_TOKEN": "canary-value"})
+    variables = {"SONAR_TOKEN": "canary-value"}
+    project = running.born("seen", runners=[{"tags": ["x"]}], variables=variables)
     running.run(project, "waiting_for_push")
-    running.forge.set_outcome(project, "fail", "test")
+    running.forge.set_outcome(project, "hang")
     running.forge.push(project, sample="go-hello")
-    running.run(project, "failed")
+    running.run(project, "awaiting_pipeline")
     text = text_of(running, project)
     assert "1 runner takes its jobs. The image is built with `kaniko`: it needs no" in text
     assert "Needed" not in text and "`REGISTRY_PASSWORD`" in text and "SONAR_TOKEN" not in text
