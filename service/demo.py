@@ -38,6 +38,8 @@ SIMULATED = (
     "SIMULATED: GitLab is the bundled sandbox. Its projects, commits, merge requests, webhooks\n"
     "and API keep real state over real HTTP; its CI jobs are not run, only walked through their\n"
     "states. All else is the real program: receiver, Valkey, Chroma, workers, ticker.\n"
+    "As in GitLab, a commit gets one pipeline for its branch and one for its merge request:\n"
+    "the first to end gives the verdict, and a newer one may change it.\n"
 )
 
 
@@ -95,11 +97,11 @@ def _project(
     """One project from its birth to its verdict; every step is printed as it happens."""
     screen.print(f"\n=== {path}: a project is born (system hook project_create)")
     project = forge.create_project(path)
-    run_id = _run_of(api, project.id, "waiting_for_push")
-    screen.print(f"    run {run_id} waits: the repository is empty")
+    run_id = _run_of(api, project.id)
+    seen = _follow(screen, api, run_id, {"waiting_for_push"})
     screen.print(f"=== {path}: first push (sample {sample})")
     forge.push(project.id, sample=sample)
-    _follow(screen, api, run_id)
+    _follow(screen, api, run_id, END, seen)
     run: dict[str, Any] = api.get(f"/api/v1/runs/{run_id}").raise_for_status().json()
     reference = run["reference"] or {}
     screen.print(f"    reference: {reference.get('source')} ({reference.get('id')})")
@@ -112,32 +114,43 @@ def _project(
     return run
 
 
-def _run_of(api: httpx.Client, project: int, state: str) -> str:
-    """The project's run, once it is in that state."""
+def _run_of(api: httpx.Client, project: int) -> str:
+    """The project's run, once there is one."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         runs = api.get("/api/v1/runs", params={"project": project}).raise_for_status().json()
-        if runs["runs"] and runs["runs"][0]["state"] == state:
+        if runs["runs"]:
             return str(runs["runs"][0]["id"])
         time.sleep(0.05)
-    raise Retryable(f"the project's run did not reach {state} within {WAIT_S:.0f} s")
+    raise Retryable(f"the project got no run within {WAIT_S:.0f} s")
 
 
-def _follow(screen: Console, api: httpx.Client, run_id: str) -> None:
-    """Print the run's server-sent events until it has ended."""
-    with api.stream("GET", f"/api/v1/runs/{run_id}/events", timeout=WAIT_S) as answer:
+def _follow(
+    screen: Console, api: httpx.Client, run_id: str, until: set[str], after: str = "0"
+) -> str:
+    """Print the run's server-sent events that come after one, until a state; gives the last id."""
+    headers = {"Last-Event-ID": after}
+    url = f"/api/v1/runs/{run_id}/events"
+    with api.stream("GET", url, headers=headers, timeout=WAIT_S) as answer:
         for line in answer.iter_lines():
-            if line.startswith("data:"):
+            if line.startswith("id:"):
+                after = line.removeprefix("id:").strip()
+            elif line.startswith("data:"):
                 step = json.loads(line.removeprefix("data:"))
                 screen.print(f"    {step['state']:18} {step['message']}")
-                if step["state"] in END:
-                    return
+                if step["state"] in until:
+                    break
+    return after
 
 
 def _merge_request(screen: Console, forge: SandboxClient, run: dict[str, Any]) -> None:
     if run["merge_request"]:
         opened = forge.merge_requests(run["project"]["id"])[0]
-        screen.print(f"\n--- merge request !{opened.iid}: {opened.title}\n{opened.description}")
+        screen.print(
+            f"\n--- merge request !{opened.iid}: {opened.title}\n"
+            "--- (its text as GitLab shows it; here the jobs it tells of were SIMULATED)\n"
+            f"{opened.description}"
+        )
 
 
 def _sum_up(screen: Console, runs: list[dict[str, Any]], seconds: float) -> bool:
