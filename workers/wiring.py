@@ -10,6 +10,7 @@ import redis
 from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
 from workers.clients.ollama import Model
+from workers.connect import connect
 from workers.dry_runs import DryRuns
 from workers.errors import Misconfigured
 from workers.learned import LearnedStore
@@ -20,7 +21,6 @@ from workers.run_store import RunStore
 from workers.settings import Settings
 from workers.steps.preflight import Preflight
 from workers.steps.runners import choose_builder
-from workers.worker import connect
 
 
 class Parts:

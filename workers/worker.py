@@ -8,15 +8,13 @@ import signal
 from typing import Any
 
 import structlog
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 from rq import Worker
 from rq.serializers import JSONSerializer
 
 from workers import queues
+from workers.connect import connect
 from workers.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -50,17 +48,6 @@ class BoundWorker(Worker):
         """The child's way: bound to its parent, then RQ's own."""
         die_with_parent(self._parent_pid)
         super().main_work_horse(job, queue)
-
-
-def connect(url: str) -> Redis:
-    """A client that gives up instead of sending a write twice (redis-py retries ten times).
-
-    `socket_timeout` is above the longest blocking read, which is RQ's.
-    """
-    return Redis.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=3, socket_timeout=30,
-        health_check_interval=30,
-    )  # fmt: skip
 
 
 def work(settings: Settings, queue: str, *, burst: bool = False) -> int:

@@ -139,10 +139,10 @@ def worker(queue: str) -> None:
 def ticker() -> None:
     """Run a ticker alone: it sends due and lost work. `work` and `up` start their own."""
     from workers import logs
+    from workers.connect import connect
     from workers.ledger import Ledger
     from workers.supervisor import bind_to_parent, stop_on_signals
     from workers.ticker import Ticker
-    from workers.worker import connect
 
     bind_to_parent()
     settings = _with_redis(Settings.load())
