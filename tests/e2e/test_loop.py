@@ -262,3 +262,28 @@ def test_a_deleted_project_ends_its_run_and_a_renamed_one_keeps_it(running: Worl
     run = running.run(moved)
     assert (run["id"], run["state"]) == (waiting["id"], "succeeded")
     assert run["project"]["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "committed"),
+    [(False, "skipped", False), ("none", "skipped", False), ("branch", "succeeded", True)],
+)
+def test_a_caller_may_want_less_than_a_merge_request(
+    running: World, wish: bool | str, state: str, committed: bool
+) -> None:
+    """`auto_commit` of the request: generate only, or commit and open nothing."""
+    path = running.name("less")
+    project = running.forge.create_project(path).id
+    running.run(project, "waiting_for_push")
+    running.forge.set_switches(hooks=False)
+    try:
+        running.forge.push(project, sample="go-hello")
+    finally:
+        running.forge.set_switches(hooks=True)
+    body = {"repo_url": f"{running.gitlab_url}/{path}", "auto_commit": wish}
+    running.api.post("/api/v1/pipeline/workflow", json=body).raise_for_status()
+    run = running.run(project)
+    assert run["state"] == state, run["reason"]
+    assert {file["path"] for file in run["files"]} >= {".gitlab-ci.yml"}
+    assert bool(run["commit"]) is committed and run["merge_request"] is None
+    assert running.forge.merge_requests(project) == []
