@@ -37,8 +37,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     ecosystem: str
     tests: int
-    broken_test: Edit | None
-    broken_compile: Edit | None
+    broken_test: Edit
+    broken_compile: Edit
     home: Path = OWN
     vendored: tuple[str, ...] = ()
     quick: bool = False
@@ -136,7 +136,7 @@ PROGRAMS = (
         broken_compile=Edit(f"{BANK}/Account.java", "private long cents", "private lon cents"),
     ),
     Program(
-        name="ruby-rspec", ecosystem="Ruby, RSpec", tests=3,
+        name="ruby-rspec", ecosystem="Ruby, RSpec", tests=3, quick=True,
         broken_test=Edit("lib/stack.rb", "@items.pop", "@items.shift"),
         broken_compile=Edit("spec/stack_spec.rb", "to be_empty", "to be_empty)"),
     ),
@@ -146,12 +146,12 @@ PROGRAMS = (
         broken_compile=Edit("lib/leap.rb", "(year % 400)", "(year % 400"),
     ),
     Program(
-        name="php-phpunit", ecosystem="PHP, PHPUnit", tests=3,
+        name="php-phpunit", ecosystem="PHP, PHPUnit", tests=3, quick=True,
         broken_test=Edit("src/Isbn.php", "? 1 : 3", "? 3 : 1"),
         broken_compile=Edit("src/Isbn.php", "$sum = 0;", "$sum = ;"),
     ),
     Program(
-        name="cpp-cmake", ecosystem="C++, CMake", tests=3,
+        name="cpp-cmake", ecosystem="C++, CMake", tests=3, quick=True,
         broken_test=Edit("src/fraction.cpp", "? -1 : 1", "? 1 : 1"),
         broken_compile=Edit("src/fraction.cpp", "const long sign", "const lang sign"),
     ),
@@ -161,13 +161,13 @@ PROGRAMS = (
         broken_compile=Edit("ring.c", "return false;\n  }\n  *item", "return no;\n  }\n  *item"),
     ),
     Program(
-        name="c-make", ecosystem="C, make", tests=1, reported=False,
+        name="c-make", ecosystem="C, make", tests=1, quick=True, reported=False,
         broken_test=Edit("adler.c", "low = 1", "low = 2"),
         broken_compile=Edit("main.c", "size_t length", "size_tea length"),
     ),
     Program(
-        name="rust-cargo", ecosystem="Rust, Cargo", tests=4,
-        broken_test=Edit("src/lib.rs", "places % 26", "places % 25"),
+        name="rust-cargo", ecosystem="Rust, Cargo", tests=4, quick=True,
+        broken_test=Edit("src/lib.rs", "=> b'A'", "=> b'B'"),
         broken_compile=Edit("src/main.rs", "let mut text", "let mut texts"),
     ),
     Program(
@@ -177,7 +177,7 @@ PROGRAMS = (
         broken_compile=Edit("lib/bowling.ex", "def score(rolls), do:", "def score(rolls) do:"),
     ),
     Program(
-        name="shell-bats", ecosystem="Shell, Bats", tests=3,
+        name="shell-bats", ecosystem="Shell, Bats", tests=3, quick=True,
         broken_test=Edit("backup.sh", "number + 1", "number + 2"),
         broken_compile=Edit("install.sh", '"${1:-/usr/local/bin}/backup"', '"${1:-/usr/local/bin}'),
     ),

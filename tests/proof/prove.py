@@ -101,11 +101,11 @@ class _Trial:
         for job in self.jobs:
             self.proofs.append(self._first_run(job))
 
-    def broken(self, edit: Edit | None, stage: str) -> Verdict:
+    def broken(self, edit: Edit, stage: str) -> Verdict:
         """Whether the jobs of `stage` that ran go red after `edit`; static where none ran."""
         names = [proof.job for proof in self.proofs if proof.stage == stage and self._ran(proof)]
         jobs = [job for job in self.jobs if job.name in names]
-        if edit is None or not jobs:
+        if not jobs:
             return "static"
         path = self.workspace.folder / edit.path
         before = path.read_text()
@@ -200,7 +200,7 @@ class _Trial:
     def _counted(self, job: Job) -> reports.Tests | None:
         files = reports.matching(self.workspace.build_folder(job.name), job.junit)
         try:
-            return reports.tests(files) if files else None
+            return reports.count(files) if files else None
         except ParseError:
             return None
 

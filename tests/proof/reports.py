@@ -23,7 +23,7 @@ def matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
-def tests(files: Iterable[Path]) -> Tests:
+def count(files: Iterable[Path]) -> Tests:
     """Raises `ElementTree.ParseError` where a report is no XML."""
     ran = failed = skipped = 0
     for file in files:
