@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / "tests" / "samples" / "programs"
 SAMPLES = ROOT / "service" / "sandbox" / "samples"
 BANK = "src/main/java/com/example/bank"
+MONEY = "src/main/java/com/example/money"
+TEMPERATURE = "src/main/java/com/example/temperature"
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -134,6 +136,26 @@ PROGRAMS = (
         name="java-bank", ecosystem="Java, Maven", home=SAMPLES, tests=8,
         broken_test=Edit(f"{BANK}/Account.java", "cents -= amount", "cents -= 0"),
         broken_compile=Edit(f"{BANK}/Account.java", "private long cents", "private lon cents"),
+    ),
+    Program(
+        name="java-maven", ecosystem="Java, Maven", tests=3, vendored=("repo.maven.apache.org",),
+        broken_test=Edit(f"{TEMPERATURE}/Temperature.java", "* 9 / 5", "* 5 / 9"),
+        broken_compile=Edit(f"{TEMPERATURE}/Temperature.java", "celsius() {", "celsius( {"),
+    ),
+    Program(
+        name="java-gradle", ecosystem="Java, Gradle", tests=2,
+        broken_test=Edit(f"{MONEY}/Money.java", "? 1 : 0", "? 0 : 1"),
+        broken_compile=Edit(f"{MONEY}/Money.java", "(int parts)", "(itn parts)"),
+    ),
+    Program(
+        name="scala-sbt", ecosystem="Scala, sbt", tests=2,
+        broken_test=Edit("src/main/scala/Clock.scala", "24 * 60", "12 * 60"),
+        broken_compile=Edit("src/main/scala/Clock.scala", "of(minutes: Int)", "of(minutes: Itn)"),
+    ),
+    Program(
+        name="csharp-xunit", ecosystem=".NET, xUnit", tests=2,
+        broken_test=Edit("Angles/Angle.cs", "(degrees % 360) + 360", "(degrees % 360) + 359"),
+        broken_compile=Edit("Angles/Angle.cs", "double degrees", "duble degrees"),
     ),
     Program(
         name="ruby-rspec", ecosystem="Ruby, RSpec", tests=3, quick=True,

@@ -34,6 +34,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 GO_PROXY = "proxy.golang.org"
 CENTRAL = "repo.maven.apache.org"
+DEBIAN_MAVEN = "/usr/share/maven-repo"
 PYPI_JSON = "pypi.org/pypi/poetry/2.1.4/json"
 
 RULES = (
@@ -52,6 +53,14 @@ RULES = (
     Rule(
         pattern=r"org\.jacoco:jacoco-maven-plugin:\S+", by="", host=CENTRAL,
         loses="coverage", why="JaCoCo's plugin is on Maven Central",
+    ),
+    Rule(
+        pattern=r"com\.github\.spotbugs:", by=None, host=CENTRAL,
+        why="SpotBugs' plugin is on Maven Central",
+    ),
+    Rule(
+        pattern=r"^mvn ", by=f"mvn -o -Dmaven.repo.local={DEBIAN_MAVEN} ", host=CENTRAL,
+        tool="mvn", why="Debian's Maven repository for Maven Central",
     ),
     Rule(
         pattern=r"^pip install (poetry==\S+)$", host=PYPI_JSON,
