@@ -103,7 +103,7 @@ def _redis(parts: Parts) -> Check:
 
 def _chroma(parts: Parts) -> Check:
     if parts.index is None:
-        return Check("chroma", "ok", "embedded: `up` starts its own")
+        return Check("chroma", "ok", "embedded: `up` starts its own (not looked at from here)")
     state = parts.index.state()
     if state.ok:
         return Check("chroma", "ok", f"answers in {state.seconds * 1000:.0f} ms")

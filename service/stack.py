@@ -41,6 +41,7 @@ class Stack:
         self._supervisor: Supervisor | None = None
 
     def __enter__(self) -> Stack:
+        check_templates(self.settings)
         with ExitStack() as building:
             self._exit = building
             self._start_stores()
@@ -115,6 +116,13 @@ class Stack:
             except httpx.HTTPError:
                 pause.wait(0.1)
         raise Retryable(f"the receiver at {self.url} did not become ready; see its log above")
+
+
+def check_templates(settings: Settings) -> None:
+    """Raises Misconfigured where a template is wrong, before anything runs with it."""
+    from workers.pipeline.templates import Templates
+
+    Templates.load(settings.templates_dir)
 
 
 def prepare(settings: Settings) -> None:

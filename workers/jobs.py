@@ -81,7 +81,7 @@ def handle(parts: Parts, work: Work) -> Run | None:
             run = parts.runs.create(run)
         except Busy as busy:
             run = parts.runs.get(busy.run)
-    parts.ledger.note(deliveries, "run", f"run {run.id}", run.id)
+    parts.ledger.note(deliveries, "run", "taken up", run.id)
     structlog.contextvars.bind_contextvars(run=run.id, project=work.project)
     run = carry_out(parts, run)
     log.info("run", state=str(run.state), reason=run.reason)

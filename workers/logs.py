@@ -77,6 +77,14 @@ def configure(settings: Settings, *, name: str) -> None:
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(settings.log_level.upper())
     # Their lines at info are about every request and every job; ours say the same, once.
-    for noisy in ("httpx", "httpcore", "rq.worker", "uvicorn.access", "chromadb", "opentelemetry"):
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "rq.worker",
+        "uvicorn.access",
+        "uvicorn.error",
+        "chromadb",
+        "opentelemetry",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.root.level))
     structlog.contextvars.bind_contextvars(process=name)

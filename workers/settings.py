@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from enum import StrEnum
@@ -18,6 +19,9 @@ from workers.errors import Misconfigured
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
 
+REGISTRY = re.compile(
+    r"(?:\$CI_REGISTRY_IMAGE|[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?)(?:/[a-z0-9._-]+)*/?"
+)
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
@@ -131,6 +135,13 @@ class Settings(BaseSettings):
             raise ValueError("should be a redis://, rediss:// or unix:// address")
         return value
 
+    @field_validator("image_registry")
+    @classmethod
+    def _registry(cls, value: str) -> str:
+        if not REGISTRY.fullmatch(value):
+            raise ValueError("should be host[:port]/path, or $CI_REGISTRY_IMAGE for GitLab's own")
+        return value.rstrip("/")
+
     @field_validator("gitlab_webhook_secret", "devops_backend_api_tokens")
     @classmethod
     def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -159,23 +170,28 @@ class Settings(BaseSettings):
             reason = first["msg"].removeprefix("Value error, ")
             raise Misconfigured(f"{name}: {reason}") from None
 
-    def with_secrets(self) -> tuple[Settings, list[str]]:
-        """These settings with webhook secret and API token made where none is set.
+    def with_webhook_secret(self, *, make: bool = True) -> Settings:
+        """These settings with the webhook secret that is set, else kept, else made and kept.
 
-        What is made is kept in `devops_backend_data` (mode 0600) and found again at the next
-        start. The second value holds API tokens made just now, to be printed once.
+        Kept is it in `devops_backend_data` (mode 0600). `make=False` makes none.
         """
-        made: list[str] = []
-        changes: dict[str, Any] = {}
-        if not self.gitlab_webhook_secret:
-            secret, _ = _kept_secret(self.devops_backend_data / "webhook-secret")
-            changes["gitlab_webhook_secret"] = (SecretStr(secret),)
-        if not self.devops_backend_api_tokens:
-            token, new = _kept_secret(self.devops_backend_data / "api-token")
-            changes["devops_backend_api_tokens"] = (SecretStr(token),)
-            if new:
-                made.append(token)
-        return self.model_copy(update=changes), made
+        path = self.devops_backend_data / "webhook-secret"
+        if self.gitlab_webhook_secret or not (make or path.exists()):
+            return self
+        secret, _ = _kept_secret(path)
+        return self.model_copy(update={"gitlab_webhook_secret": (SecretStr(secret),)})
+
+    def with_secrets(self) -> tuple[Settings, list[str]]:
+        """These settings with webhook secret and API token, made and kept where none is set.
+
+        The second value holds API tokens made just now, to be printed once.
+        """
+        settings = self.with_webhook_secret()
+        if settings.devops_backend_api_tokens:
+            return settings, []
+        token, new = _kept_secret(self.devops_backend_data / "api-token")
+        update = {"devops_backend_api_tokens": (SecretStr(token),)}
+        return settings.model_copy(update=update), [token] if new else []
 
 
 def _make_secret(path: Path) -> str:

@@ -62,6 +62,12 @@ def hooks_install(
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)
+    if not settings.gitlab_webhook_secret:
+        # One made here would not be the one that the service checks deliveries with.
+        raise Misconfigured(
+            "GITLAB_WEBHOOK_SECRET: should be the service's; run this where `up` or `serve` has"
+            f" run (it keeps it in {settings.devops_backend_data}), or set it for both"
+        )
     signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
     state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
     what = _named(project, group)
@@ -101,7 +107,7 @@ def _parts() -> tuple[Parts, str]:
     from workers.hooking import hook_url
     from workers.wiring import Parts
 
-    settings, _ = Settings.load().with_secrets()
+    settings = Settings.load().with_webhook_secret(make=False)
     if settings.gitlab_token is None:
         raise Misconfigured("GITLAB_TOKEN: should be an access token with scope api")
     return Parts(settings), hook_url(settings.devops_backend_url)

@@ -16,7 +16,9 @@ from rich.text import Text
 
 def console() -> Console:
     """Stdout, for people. rich honours NO_COLOR and drops colour where it is no terminal."""
-    return Console(soft_wrap=True, highlight=False, markup=False)
+    # Whoever reads through a pipe copies and greps: nothing is folded there.
+    width = None if sys.stdout.isatty() else 10_000
+    return Console(soft_wrap=True, highlight=False, markup=False, width=width)
 
 
 def note(message: str) -> None:
@@ -28,6 +30,14 @@ def print_json(value: Any) -> None:
     """`value` as JSON on stdout, keys in their own order, two spaces deep."""
     json.dump(msgspec.to_builtins(value), sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def print_result(value: Any, line: str, as_json: bool) -> None:
+    """A result as a line for people, or as JSON."""
+    if as_json:
+        print_json(value)
+    else:
+        console().print(line)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:

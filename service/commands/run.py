@@ -56,9 +56,7 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
     require_gitlab(settings)
     stop = stop_on_signals()
     with Stack(settings, host=host, port=port, workers_per_queue=processes) as stack:
-        for token in stack.made_tokens:
-            kept = settings.devops_backend_data / "api-token"
-            typer.echo(f"API token (shown once, kept in {kept}): {token}", err=True)
+        _show_once(settings, stack.made_tokens)
         typer.echo(f"ready: {stack.url}  (GitLab: {settings.gitlab_url})", err=True)
         stack.run(stop)
 
@@ -74,8 +72,10 @@ def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     from workers.supervisor import bind_to_parent, stop_on_signals
 
     bind_to_parent()
-    settings = _with_redis(Settings.load().with_secrets()[0])
+    settings, made = Settings.load().with_secrets()
+    settings = _with_redis(settings)
     logs.configure(settings, name="receiver")
+    _show_once(settings, made)
     # uvicorn ends in good order and then raises the signal again: with a handler of ours in its
     # place that second one does not kill us, and the exit code says that all went well.
     stop_on_signals()
@@ -109,7 +109,7 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_redis(Settings.load().with_secrets()[0])
+    settings = _with_redis(Settings.load().with_webhook_secret())
     logs.configure(settings, name="work")
     commands = {
         f"{name}-{number}": ["_worker", name]
@@ -148,6 +148,13 @@ def ticker() -> None:
     settings = _with_redis(Settings.load())
     logs.configure(settings, name="ticker")
     Ticker(Ledger(connect(settings.redis_url or ""))).run(stop_on_signals())
+
+
+def _show_once(settings: Settings, made: list[str]) -> None:
+    """API tokens that were made just now."""
+    for token in made:
+        kept = settings.devops_backend_data / "api-token"
+        typer.echo(f"API token (shown once, kept in {kept}): {token}", err=True)
 
 
 def _with_redis(settings: Settings) -> Settings:

@@ -54,7 +54,7 @@ def templates_check(as_json: Json = False) -> None:
         output.print_table(("id", "version", "language", "framework"), rows, "no templates")
 
 
-def templates_sync() -> None:
+def templates_sync(as_json: Json = False) -> None:
     """Load the templates into Chroma's collection `pipeline_templates`."""
     from workers.steps.retrieve import sync_templates
 
@@ -62,7 +62,8 @@ def templates_sync() -> None:
     if parts.index is None:
         raise Misconfigured("CHROMA_URL: should name the Chroma server to load the templates into")
     sync_templates(parts.index, parts.templates)
-    output.console().print(f"{len(parts.templates.all())} templates are in Chroma")
+    count = len(parts.templates.all())
+    output.print_result({"templates": count}, f"{count} templates are in Chroma", as_json)
 
 
 def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -> None:
@@ -79,19 +80,19 @@ def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -
     output.print_table(columns, rows, "nothing has been learned yet")
 
 
-def learned_show(id: str) -> None:
-    """One learned pipeline, whole, as JSON."""
+def learned_show(id: str, as_json: Json = True) -> None:
+    """One learned pipeline, whole; always as JSON."""
     output.print_json(_parts().learned.show(id))
 
 
-def learned_forget(id: str) -> None:
+def learned_forget(id: str, as_json: Json = False) -> None:
     """Forget a learned pipeline, in Redis and in Chroma."""
     parts = _parts()
     parts.learned.show(id)
     parts.learned.forget(id)
     if parts.index is not None:
         parts.index.delete("successful_pipelines", [id])
-    output.console().print(f"{id} is forgotten")
+    output.print_result({"forgotten": id}, f"{id} is forgotten", as_json)
 
 
 def learned_export() -> None:
@@ -102,16 +103,18 @@ def learned_export() -> None:
 
 def learned_import(
     file: Annotated[Path, typer.Argument(help="JSON lines of `learned export`; - is stdin.")],
+    as_json: Json = False,
 ) -> None:
     """Add what another installation has learned; known outcomes are not counted twice."""
     try:
         lines = (sys.stdin.buffer if str(file) == "-" else file.open("rb")).readlines()
     except OSError as error:
         raise NotFound(f"{file}: {error.strerror}") from None
-    output.console().print(f"{_parts().learned.import_(lines)} outcomes were new")
+    new = _parts().learned.import_(lines)
+    output.print_result({"new_outcomes": new}, f"{new} outcomes were new", as_json)
 
 
-def learned_rebuild() -> None:
+def learned_rebuild(as_json: Json = False) -> None:
     """Make Chroma's collections anew from Redis and the templates."""
     from workers.steps.retrieve import rebuild
 
@@ -119,8 +122,12 @@ def learned_rebuild() -> None:
     if parts.index is None:
         raise Misconfigured("CHROMA_URL: should name the Chroma server to rebuild")
     output.note("rebuilding …")
-    rebuild(parts.index, parts.learned, parts.templates)
-    output.console().print("Chroma holds what Redis holds")
+    pipelines, templates = rebuild(parts.index, parts.learned, parts.templates)
+    output.print_result(
+        {"learned": pipelines, "templates": templates},
+        f"Chroma holds what Redis holds: {pipelines} learned pipelines, {templates} templates",
+        as_json,
+    )
 
 
 def events_list(
@@ -147,6 +154,7 @@ def events_replay(
     last: Annotated[
         str, typer.Argument(help="The range's other end; default: only the first.")
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Carry out a delivery, or a range of them, again."""
     ledger = _parts().ledger
@@ -155,4 +163,4 @@ def events_replay(
         raise NotFound(f"no delivery {first} is in the ledger")
     for delivery in ids:
         ledger.replay(delivery)
-    output.console().print(f"{len(ids)} replayed")
+    output.print_result({"replayed": ids}, f"{len(ids)} replayed", as_json)

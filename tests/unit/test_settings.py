@@ -45,6 +45,7 @@ def test_defaults_are_the_contracts() -> None:
         ("GITLAB_URL", "https://user:pw@gitlab.example.com", "without user"),
         ("GITLAB_URL", "http://gitlab:99999", "http"),
         ("REDIS_URL", "localhost:6379", "redis://"),
+        ("IMAGE_REGISTRY", "a b", "$CI_REGISTRY_IMAGE"),
         ("POLL_INTERVAL_S", "soon", "number"),
         ("POLL_LIMIT_S", "-1", "greater"),
         ("AUTO_COMMIT", "yes", "merge_request"),
@@ -94,6 +95,16 @@ def test_what_is_missing_is_made_once_and_kept_private(tmp_path: Path) -> None:
     assert first.gitlab_webhook_secret == again.gitlab_webhook_secret
     for path in (tmp_path / "data").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_only_looking_makes_no_secret(tmp_path: Path) -> None:
+    """A command that checks something leaves no secret behind that the service does not know."""
+    settings = Settings.load(devops_backend_data=tmp_path / "data")
+    assert settings.with_webhook_secret(make=False) == settings
+    assert not (tmp_path / "data").exists()
+    made, _ = settings.with_secrets()
+    kept = settings.with_webhook_secret(make=False)
+    assert kept.gitlab_webhook_secret == made.gitlab_webhook_secret
 
 
 def test_a_data_folder_that_cannot_be_used_is_said_plainly(tmp_path: Path) -> None:
