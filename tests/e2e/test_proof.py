@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.proof import machine
 from tests.proof.generate import generate
@@ -18,6 +19,7 @@ from tests.proof.programs import PROGRAMS, Program
 from tests.proof.prove import prove
 from tests.proof.reports import Tests, count, coverage_ok
 from tests.proof.rules import adapt
+from tests.proof.runner import Workspace
 from workers.pipeline.templates import Templates
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +82,22 @@ def test_a_first_pipeline_is_green_and_a_broken_program_red(
     ran = {job.stage for job in proof.jobs if job.verdict == "green"}
     assert proof.broken_test == ("red" if "test" in ran else "static")
     assert proof.broken_compile == ("red" if "compile" in ran else "static")
+
+
+@pytest.mark.usefixtures("runner")
+def test_a_job_that_hangs_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    """The time runs out, the exit code says so, and no process of the job is left."""
+    program = tmp_path / "program"
+    program.mkdir()
+    marker = f"hang.{os.getpid()}"
+    script = {"compile": {"stage": "compile", "script": [f"bash -c 'sleep 300; : {marker}'"]}}
+    text = yaml.safe_dump({"stages": ["compile"], **script})
+    workspace = Workspace(tmp_path / "work", program, {".gitlab-ci.yml": text})
+    ran = workspace.run("compile", machine.Bench({}), timeout=4)
+    assert ran.code == 137
+    assert f"$ bash -c 'sleep 300; : {marker}'" in ran.output
+    shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert marker not in shown.stdout
 
 
 def test_counting_knows_failures_errors_and_skipped_tests(tmp_path: Path) -> None:
