@@ -10,7 +10,8 @@ import httpx
 import msgspec
 from redis.exceptions import RedisError
 
-from workers.embedded import find_running
+from workers.clients.chroma import Index
+from workers.embedded import find_running, find_running_chroma
 from workers.errors import BackendError, Denied, Misconfigured, Retryable
 from workers.settings import Settings
 from workers.wiring import Parts
@@ -102,9 +103,11 @@ def _redis(parts: Parts) -> Check:
 
 
 def _chroma(parts: Parts) -> Check:
-    if parts.index is None:
-        return Check("chroma", "ok", "embedded: `up` starts its own (not looked at from here)")
-    state = parts.index.state()
+    url = parts.settings.chroma_url or find_running_chroma(parts.settings.devops_backend_data)
+    index = Index(url, timeout=5) if url else None
+    if index is None:
+        return Check("chroma", "ok", "embedded: `up` starts its own")
+    state = index.state()
     if state.ok:
         return Check("chroma", "ok", f"answers in {state.seconds * 1000:.0f} ms")
     return Check(

@@ -195,6 +195,6 @@ def _as_shown(run: dict[str, Any]) -> None:
 
 def _version() -> str:
     try:
-        return version("devops-backend")
+        return version("devops-tools-backend")
     except PackageNotFoundError:  # a checkout that was never installed
         return "0"

@@ -14,7 +14,7 @@ from service.problems import Problem
 from service.state import Request, Stores
 from workers.errors import NotFound
 from workers.events import MAX_ID
-from workers.runs import Project, Run, State, public
+from workers.runs import Project, Run, State, iso, public
 
 NEXT_STEPS = {
     State.WAITING_FOR_PUSH: "push a first commit; the run goes on by itself",
@@ -27,10 +27,10 @@ NEXT_STEPS = {
 
 
 class LastEvent(msgspec.Struct, frozen=True):
-    """The newest delivery about a project. `at` is unix milliseconds."""
+    """The newest delivery about a project. `at` is RFC 3339, UTC."""
 
     kind: str
-    at: int
+    at: str
     delivery: str
 
 
@@ -119,15 +119,22 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
         reason=decided.get("reason") or reason or None,
         next_step=_next_step(decided, run),
         run=public(run, contents=False) if run else None,
-        hook={_hook_fact(k): v for k, v in facts.items() if k.startswith("hook")},
-        facts={k: v for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")},
+        hook={_hook_fact(k): _fact(k, v) for k, v in facts.items() if k.startswith("hook")},
+        facts={
+            k: _fact(k, v) for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")
+        },
     )
 
 
 SHOWN = frozenset(
     {"path", "url", "last_event", "last_event_at", "last_delivery", "decision", "reason",
-     "next_step", "run", "active"}
+     "next_step", "run", "active", "generate_wanted", "generate_done", "record_wanted",
+     "record_done"}
 )  # fmt: skip
+
+
+def _fact(name: str, value: str) -> str:
+    return iso(int(value)) if name.endswith("_at") and value.isdigit() else value
 
 
 def _hook_fact(name: str) -> str:
@@ -138,7 +145,7 @@ def _hook_fact(name: str) -> str:
 def _last_event(facts: dict[str, str]) -> LastEvent | None:
     if "last_event" not in facts:
         return None
-    at = int(facts.get("last_event_at", "0"))
+    at = iso(int(facts.get("last_event_at", "0")))
     return LastEvent(facts["last_event"], at, facts.get("last_delivery", ""))
 
 

@@ -19,8 +19,10 @@ from service.problems import Problem
 from service.state import Request
 from workers.deliveries import Delivery
 from workers.errors import NotFound
+from workers.events import Event
 from workers.learned import LearnedPipeline
-from workers.runs import END, Progress, State, public
+from workers.run_store import is_run_id
+from workers.runs import END, Progress, State, iso, public
 
 log = structlog.get_logger(__name__)
 
@@ -40,14 +42,30 @@ class RunPage(msgspec.Struct, frozen=True):
 class LearnedPage(msgspec.Struct, frozen=True):
     """Learned pipelines by language and framework."""
 
-    learned: tuple[LearnedPipeline, ...]
+    learned: list[dict[str, Any]]
     next: str | None
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """One delivery; `at` is RFC 3339, UTC."""
+
+    id: str
+    at: str
+    event: Event
+    verdict: str
+    reason: str
+    run: str
+
+    @classmethod
+    def of(cls, row: Delivery) -> DeliveryRow:
+        """The row as the API shows it."""
+        return cls(row.id, iso(row.at), row.event, row.verdict, row.reason, row.run)
 
 
 class DeliveryPage(msgspec.Struct, frozen=True):
     """Deliveries, newest first."""
 
-    deliveries: list[Delivery]
+    deliveries: list[DeliveryRow]
     next: str | None
 
 
@@ -66,6 +84,8 @@ async def list_runs(request: Request) -> Response:
         raise Problem(422, f"state should be one of {', '.join(State)}")
     project = await project_id(request, query.get("project", ""))
     limit, cursor = page_of(request)
+    if cursor and not is_run_id(cursor):
+        raise Problem(422, "cursor should be the `next` of an earlier answer")
     stores = request.state["stores"]
     found = await run_in_threadpool(
         stores.runs.page, project=project, state=state, before=cursor, limit=limit
@@ -141,7 +161,12 @@ async def list_learned(request: Request) -> Response:
     page = await run_in_threadpool(
         request.state["stores"].learned.list, cursor or None, limit, language=language
     )
-    return as_json(LearnedPage(page.items, page.next))
+    return as_json(LearnedPage([_learned(record) for record in page.items], page.next))
+
+
+def _learned(record: LearnedPipeline) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(record)
+    return shown | {name: iso(shown[name] * 1000) for name in ("created_at", "last_used")}
 
 
 async def forget_learned(request: Request) -> Response:
@@ -160,7 +185,8 @@ async def list_deliveries(request: Request) -> Response:
     found = await run_in_threadpool(
         request.state["stores"].ledger.deliveries, before=cursor, limit=limit, project=project
     )
-    return as_json(DeliveryPage(found, found[-1].id if len(found) == limit else None))
+    following = found[-1].id if len(found) == limit else None
+    return as_json(DeliveryPage([DeliveryRow.of(row) for row in found], following))
 
 
 async def replay(request: Request) -> Response:

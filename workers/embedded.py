@@ -99,6 +99,10 @@ class EmbeddedRedis(Child):
         return _redis_answers(self._socket)
 
 
+ADDRESS = "address"
+"""File beside Chroma's data: where it listens, since its port is a free one."""
+
+
 class EmbeddedChroma(Child):
     """`chroma run`, the Rust server of the `chromadb` wheel, with its data in `folder`.
 
@@ -124,7 +128,9 @@ class EmbeddedChroma(Child):
         for attempt in range(1, attempts + 1):
             self.port = self._wanted or self.port or free_port()
             try:
-                return super().start()
+                super().start()
+                (self.folder / ADDRESS).write_text(self.url)
+                return
             except Misconfigured:  # somebody took the port between our look and its bind
                 if attempt == attempts or "is not available" not in self._log_tail():
                     raise
@@ -144,6 +150,16 @@ class EmbeddedChroma(Child):
         except httpx.TransportError:
             return False
         return answer.is_success and self.pid is not None
+
+
+def find_running_chroma(data_dir: Path) -> str | None:
+    """The address of the Chroma that another process keeps in `<data_dir>/chroma`; None without."""
+    try:
+        url = (data_dir / "chroma" / ADDRESS).read_text()
+        answer = httpx.get(f"{url}/api/v2/heartbeat", timeout=1, trust_env=False)
+    except (OSError, httpx.HTTPError, httpx.InvalidURL):
+        return None
+    return url if answer.is_success else None
 
 
 def find_running(data_dir: Path) -> str | None:

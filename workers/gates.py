@@ -10,6 +10,8 @@ from workers.ledger import Ledger
 from workers.runs import Run, State
 
 CI_FILE = ".gitlab-ci.yml"
+ASKED = ("retrigger", "workflow")
+"""Runs that a person asked for: these find their commit again where nothing changed."""
 COMMITS_A_DAY = 3
 ASKED_COMMITS_A_DAY = 20
 IMPORT_LOOK_S = 30.0
@@ -74,7 +76,7 @@ def of_analysis(analysis: Analysis) -> Stop | None:
 
 def of_budget(ledger: Ledger, run: Run) -> Stop | None:
     """The last loop guard: few commits per project and day, whatever made the run."""
-    asked = run.trigger.kind in ("retrigger", "workflow")
+    asked = run.trigger.kind in ASKED
     limit = ASKED_COMMITS_A_DAY if asked else COMMITS_A_DAY
     if ledger.spend(run.project.id, run.id) <= limit:
         return None
@@ -86,9 +88,9 @@ def of_budget(ledger: Ledger, run: Run) -> Stop | None:
 
 def of_plan(known: dict[str, str], run: Run, digest: str) -> Stop | None:
     """The same inputs again: a loop guard, and nothing to tell anyone."""
-    same = known.get("published") == f"{run.source_sha} {digest}"
-    if same and not run.options.force:
+    asked = run.trigger.kind in ASKED
+    if not asked and known.get("published") == f"{run.source_sha} {digest}":
         return Stop(
-            State.SKIPPED, "nothing changed since the last pipeline we made", "retrigger with force"
+            State.SKIPPED, "nothing changed since the last pipeline we made", "retrigger to see it"
         )
     return None

@@ -158,7 +158,7 @@ class _Carrier:
         """Commit and open the merge request, as far as the settings say."""
         mode = AutoCommit(self.run.options.auto_commit or self.parts.settings.auto_commit)
         if mode is AutoCommit.NONE:
-            return self.end(State.SKIPPED, "generate only: AUTO_COMMIT is none", None)
+            return self.end(State.SKIPPED, "generate only, as asked (auto_commit is none)", None)
         known = self.parts.ledger.project(project.id)
         stop = gates.of_budget(self.parts.ledger, self.run) or gates.of_plan(
             known, self.run, plan.digest
@@ -188,22 +188,20 @@ class _Carrier:
         """The commit stands: from here GitLab's events move the run."""
         ledger, sha, opened = self.parts.ledger, published.sha, published.merge_request
         self.parts.runs.remember_commit(project, sha, self.run.id)
+        # A worker that dies from here on does not come back to this run: what makes others
+        # move it on, and what keeps a second merge request away, is written before the state.
         committed = now_ms()
+        poll_ms = int(self.parts.settings.poll_interval_s * 1000)
+        ledger.later(f"poll:{project}:{self.run.id}", committed + poll_ms)
+        ledger.note_project(project, {"merge_request": opened.iid if opened else ""})
         self.change(
             f"committed {sha[:8]} on {published.branch}", State.AWAITING_PIPELINE, attempts=0,
             commit=Commit(sha, published.branch, published.url), committed_ms=committed,
             merge_request=MergeRequest(opened.iid, opened.url) if opened else None,
             reason=None, next_step="wait for GitLab's pipeline event",
         )  # fmt: skip
-        ledger.note_project(
-            project,
-            {
-                "published": f"{self.run.source_sha} {digest}",
-                "merge_request": opened.iid if opened else "",
-            },
-        )
-        poll_ms = int(self.parts.settings.poll_interval_s * 1000)
-        ledger.later(f"poll:{project}:{self.run.id}", committed + poll_ms)
+        # After it: an attempt that is made again would find that nothing changed.
+        ledger.note_project(project, {"published": f"{self.run.source_sha} {digest}"})
         heard = ledger.heard(project)
         if sha in heard or f"{sha}:final" in heard:
             # The event was faster than the commit call's answer.

@@ -85,7 +85,7 @@ class RunStore:
 
     def get(self, run_id: str) -> Run:
         """The run. Raises NotFound."""
-        raw = self._redis.hget(key("run", run_id), "json") if _is_run_id(run_id) else None
+        raw = self._redis.hget(key("run", run_id), "json") if is_run_id(run_id) else None
         if raw is None:
             raise NotFound(f"there is no run {run_id[:64]}", 404)
         return _decode(cast("bytes", raw))
@@ -168,8 +168,9 @@ def _progress(row_id: object, fields: dict[Any, Any]) -> Progress:
     return msgspec.structs.replace(line, id=_str(row_id))
 
 
-def _is_run_id(text: str) -> bool:
-    return 0 < len(text) <= 40 and text.isalnum()
+def is_run_id(text: str) -> bool:
+    """Whether a text may be the id of a run."""
+    return len(text) == 20 and all(c in "0123456789abcdef" for c in text)
 
 
 def _str(value: object) -> str:

@@ -182,6 +182,8 @@ def public(run: Run, *, contents: bool = True) -> dict[str, Any]:
     shown = cast("dict[str, Any]", msgspec.to_builtins(run))
     for name in INTERNAL:
         del shown[name]
+    for evidence in (shown["analysis"] or {}).get("evidence", ()):
+        evidence["line"] = evidence["line"] or None
     if not contents:
         shown["files"] = [{"path": file.path} for file in run.files]
     return shown
@@ -199,6 +201,12 @@ class Progress(msgspec.Struct, frozen=True):
 def timestamp() -> str:
     """Now, RFC 3339 in UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso(unix_ms: float) -> str:
+    """Unix milliseconds as RFC 3339 in UTC."""
+    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def new_run(

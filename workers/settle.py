@@ -41,7 +41,21 @@ def settle_project(parts: Parts, project: int) -> None:
     for run_id in parts.ledger.polls(project):
         _guarded(parts, project, partial(_by_poll, parts, run_id, heard))
         parts.ledger.polled(project, run_id)
+    _note_deliveries(parts, project, commits)
     catch_up(parts)
+
+
+def _note_deliveries(parts: Parts, project: int, commits: dict[str, str]) -> None:
+    """What became of the pipeline events since: the run they were about, or none of ours."""
+    for row in parts.ledger.deliveries(project=project, limit=30):
+        event = row.event
+        if event.kind != "pipeline" or row.verdict != "accepted":
+            continue
+        run = commits.get(event.sha, "")
+        reason = f"pipeline {event.pipeline_id} is {event.pipeline_status}"
+        if not run:
+            reason = "a pipeline of no commit of ours"
+        parts.ledger.note([row.id], "run" if run else "ignored", reason, run)
 
 
 def catch_up(parts: Parts) -> None:
@@ -143,13 +157,11 @@ def _settle(parts: Parts, run: Run, state: PipelineState, by: By, mark: str) -> 
     learned = _learn(parts, run, state, found)
     _tell(parts, run, state, found)
     to, reason, next_step = _outcome(found)
-    parts.ledger.not_later(_poll(run))
-    run = parts.runs.update(
-        run.id,
-        lambda now: _replace(now, pipeline=pipeline, learned=learned, settled_by=mark),
-        "",
+    run = _end(
+        parts, run, to, reason, next_step, pipeline=pipeline, learned=learned, settled_by=mark
     )
-    return _end(parts, run, to, reason, next_step)
+    parts.ledger.not_later(_poll(run))
+    return run
 
 
 def _outcome(found: Verdict) -> tuple[State, str | None, str]:
@@ -170,12 +182,14 @@ def _outcome(found: Verdict) -> tuple[State, str | None, str]:
 def _learn(
     parts: Parts, run: Run, state: PipelineState, found: Verdict
 ) -> dict[str, object] | None:
-    """Once per pipeline: its proven success or its own failure."""
+    """Its proven success or its own failure, once: a branch's and a merge request's pipeline of
+    the same commit are one outcome, of which the newest verdict stands."""
     plan = plan_of(run)
     files = {file.path: file.content or "" for file in run.files}
     taught = lesson(plan, analysis_of(run), files) if plan is not None else None
     if taught is None or not found.counts:
         return run.learned
+    counted = int((run.learned or {}).get("pipeline", state.id))
     known = learn(
         parts.learned,
         parts.index,
@@ -184,13 +198,15 @@ def _learn(
         project_id=run.project.id,
         namespace=run.project.path.partition("/")[0],
         run=run.id,
-        pipeline=state.id,
+        pipeline=counted,
         at=datetime.now(UTC).timestamp(),
     )
     if known.degraded:
         log.warning("Chroma is behind", reason=known.degraded)
     outcome = "succeeded" if found.proven else "failed"
-    return {"id": known.id, "outcome": outcome, "degraded": known.degraded}
+    return {
+        "id": known.id, "outcome": outcome, "pipeline": counted, "degraded": known.degraded,
+    }  # fmt: skip
 
 
 def _tell(parts: Parts, run: Run, state: PipelineState, found: Verdict) -> None:
@@ -217,12 +233,10 @@ def _truth(parts: Parts, run: Run, pipeline: int) -> PipelineState:
     return parts.gitlab.pipeline(run.project.path, run.project.id, pipeline)
 
 
-def _end(parts: Parts, run: Run, state: State, reason: str | None, next_step: str) -> Run:
-    run = parts.runs.update(
-        run.id,
-        lambda now: _replace(now, state=state, reason=reason, next_step=next_step),
-        reason or "the pipeline is green",
-    )
+def _end(
+    parts: Parts, run: Run, state: State, reason: str | None, next_step: str, **fields: object
+) -> Run:
+    """The end, in one write and as the last of all: a worker that dies before it does it again."""
     parts.ledger.note_project(
         run.project.id,
         {
@@ -232,7 +246,11 @@ def _end(parts: Parts, run: Run, state: State, reason: str | None, next_step: st
             "decided_at": now_ms(),
         },
     )
-    return run
+    return parts.runs.update(
+        run.id,
+        lambda now: _replace(now, state=state, reason=reason, next_step=next_step, **fields),
+        reason or "the pipeline is green",
+    )
 
 
 def _replace(run: Run, **fields: object) -> Run:

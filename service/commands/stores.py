@@ -37,9 +37,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _parts(*, with_redis: bool = True) -> Parts:
+    from workers.embedded import find_running_chroma
     from workers.wiring import Parts
 
     settings = Settings.load()
+    if settings.chroma_url is None:
+        url = find_running_chroma(settings.devops_backend_data)
+        settings = settings.model_copy(update={"chroma_url": url})
     return Parts(_with_redis(settings) if with_redis else settings)
 
 

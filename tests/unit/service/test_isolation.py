@@ -62,7 +62,7 @@ print("clean")
 
 
 SHARED = {"settings", "errors", "events", "ledger", "runs", "run_store", "queues", "learned",
-          "dry_runs", "scripts"}  # fmt: skip
+          "deliveries", "dry_runs", "scripts"}  # fmt: skip
 PROGRAMS = {"cli.py", "stack.py", "demo.py", "checks.py"}
 """The command line's own modules: they start the workers too."""
 
