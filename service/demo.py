@@ -6,6 +6,7 @@ The program under it is the one that `up` runs, against an address like any othe
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,9 +54,17 @@ class _Gitlab(msgspec.Struct):
 
 def run(*, keep: bool, as_json: bool) -> int:
     """Play both projects; gives the exit code: 0 when both went the whole way."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(keep, as_json)
+    except KeyboardInterrupt:
+        output.note("interrupted; everything that was started has been stopped")
+        return 130
+
+
+def _run(keep: bool, as_json: bool) -> int:
     screen = Console(highlight=False, markup=False, soft_wrap=True, stderr=as_json)
     started = time.monotonic()
-    stop = stop_on_signals()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="dob-demo-")))
         gitlab = running.enter_context(_sandbox(folder))
@@ -70,7 +79,7 @@ def run(*, keep: bool, as_json: bool) -> int:
             token = stack.settings.devops_backend_api_tokens[0].get_secret_value()
             screen.print(f"\nDashboard: {stack.url}/   token: {token}")
             screen.print(f"GitLab sandbox: {gitlab.url}   Ctrl-C ends both.")
-            stack.run(stop)
+            stack.run(stop_on_signals())
     return 0 if good else 1
 
 
@@ -169,8 +178,9 @@ def _sandbox(folder: Path) -> Iterator[_Gitlab]:
                "--pipeline-seconds", str(PIPELINE_SECONDS)]  # fmt: skip
     with (folder / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL
-        )
+            command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
         try:
             line = process.stdout.readline() if process.stdout else b""
             if not line:

@@ -107,7 +107,10 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()
-        child.process = subprocess.Popen(child.command, env=self._env, stdin=subprocess.DEVNULL)
+        # A session of its own: a terminal's Ctrl-C is ours to pass on, in order and in time.
+        child.process = subprocess.Popen(
+            child.command, env=self._env, stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
 
 def stop_on_signals() -> threading.Event:

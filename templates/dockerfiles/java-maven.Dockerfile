@@ -4,11 +4,12 @@ FROM ${BASE_REGISTRY}/library/maven:3.9-eclipse-temurin-$[[ version ]] AS build
 WORKDIR /src
 COPY pom.xml ./
 RUN mvn --batch-mode --no-transfer-progress dependency:go-offline
-COPY src ./src
+COPY . .
 RUN mvn --batch-mode --no-transfer-progress -DskipTests package \
     dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/app/lib \
  && mkdir -p /app/lib \
  && find target -maxdepth 1 -name '*.jar' ! -name '*-sources.jar' ! -name '*-javadoc.jar' \
+    ! -name '*-tests.jar' ! -name 'original-*.jar' \
     -exec cp {} /app/app.jar \;
 
 FROM ${BASE_REGISTRY}/library/eclipse-temurin:$[[ version ]]-jre

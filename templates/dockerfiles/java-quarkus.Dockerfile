@@ -4,7 +4,7 @@ FROM ${BASE_REGISTRY}/library/maven:3.9-eclipse-temurin-$[[ version ]] AS build
 WORKDIR /src
 COPY pom.xml ./
 RUN mvn --batch-mode --no-transfer-progress dependency:go-offline
-COPY src ./src
+COPY . .
 RUN mvn --batch-mode --no-transfer-progress -DskipTests package
 
 FROM ${BASE_REGISTRY}/library/eclipse-temurin:$[[ version ]]-jre

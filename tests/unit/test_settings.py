@@ -73,7 +73,7 @@ def test_the_example_file_loads_and_names_every_setting(tmp_path: Path) -> None:
     example = (ROOT / ".env.example").read_text()
     (tmp_path / ".env").write_text(example)
     assert Settings.load() == Settings.load(_env_file=None)
-    named = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+    named = set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields}
 
 

@@ -86,6 +86,7 @@ def judge(answer: Answer, what: str, said: str, *, write: bool) -> Answer:
 
 def _refusal(status: int, what: str, said: str) -> Rejected | Retryable:
     """The error that a 4xx means to the caller."""
+    said = said.removeprefix(f"{status} ")  # GitLab's own words often begin with the status
     if status == 401:
         return Denied(
             f"GitLab refused the token at {what} (401 {said}): it is wrong, expired or revoked;"
