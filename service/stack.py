@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from workers.supervisor import CHECK_S, Supervisor
 log = structlog.get_logger(__name__)
 
 READY_WITHIN_S = 30.0
+SYNC_ATTEMPTS, SYNC_PAUSE_S = 20, 15.0
+"""For five minutes: Chroma may be slower up than we are."""
 
 
 class Stack:
@@ -138,11 +141,13 @@ def prepare(settings: Settings) -> None:
     templates, url = Templates.load(settings.templates_dir), settings.chroma_url
 
     def load() -> None:
-        try:
-            if url is not None:
-                sync(Index(url, timeout=10), templates)
-        except Retryable as error:
-            log.warning("templates are not in Chroma, the files are used", reason=str(error))
+        for _ in range(SYNC_ATTEMPTS if url is not None else 0):
+            try:
+                sync(Index(url or "", timeout=10), templates)
+                return
+            except Retryable as error:
+                log.warning("templates are not in Chroma, the files are used", reason=str(error))
+            time.sleep(SYNC_PAUSE_S)
 
     def warm() -> None:
         # A cold load takes up to 100 s, and a call that gives up during it aborts it.

@@ -66,6 +66,8 @@ def generate(
     elif out is None:
         for path, text in result.files.items():
             output.console().print(f"# ---- {path}\n{text}")
+    for left_out in result.generated.plan.notes:
+        output.note(f"note: {left_out}")
     for error in result.errors:
         output.note(f"error: {error}")
     raise typer.Exit(1 if result.errors else 0)

@@ -391,7 +391,8 @@ def test_one_delivery_is_one_round_trip(service: Running, redis_client: redis.Re
     after = _calls(redis_client)
     sent = {name: n - before.get(name, 0) for name, n in after.items()}
     ours = {
-        "xadd", "set", "get", "hset", "lpush", "rpush", "ltrim", "zadd", "sadd", "expire", "hincrby",
+        "xadd", "set", "get", "hset", "lpush", "rpush", "ltrim", "zadd", "sadd", "expire",
+        "hincrby",
     }  # fmt: skip
     beyond = {n: c for n, c in sent.items() if c and n not in ours | {"info", "config|resetstat"}}
     assert beyond == {"evalsha": 20}
