@@ -185,6 +185,18 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     return found
 
 
+def require_secret(settings: Settings) -> None:
+    """Raises Misconfigured where no webhook secret is known.
+
+    One made here would not be the one that the receiver checks deliveries with.
+    """
+    if not settings.gitlab_webhook_secret:
+        raise Misconfigured(
+            "GITLAB_WEBHOOK_SECRET: should be the receiver's; run this where `up` or `serve` has"
+            f" run (it is kept in {settings.devops_backend_data}), or set it for both"
+        )
+
+
 def require_gitlab(settings: Settings) -> None:
     """Raises Misconfigured where there is no token to talk to GitLab with."""
     if settings.gitlab_token is None:

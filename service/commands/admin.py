@@ -58,16 +58,12 @@ def hooks_install(
     Without an option it is the system hook, which needs an administrator's token. GitLab.com has
     none: `--group` hears of new projects there, `--project` of one project's pushes.
     """
+    from service.stack import require_secret
     from workers.clients.gitlab_hooks import ensure
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)
-    if not settings.gitlab_webhook_secret:
-        # One made here would not be the one that the service checks deliveries with.
-        raise Misconfigured(
-            "GITLAB_WEBHOOK_SECRET: should be the service's; run this where `up` or `serve` has"
-            f" run (it keeps it in {settings.devops_backend_data}), or set it for both"
-        )
+    require_secret(settings)
     signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
     state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
     what = _named(project, group)

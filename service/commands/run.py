@@ -101,7 +101,7 @@ def work(
     """
     import os
 
-    from service.stack import prepare, settings_environment
+    from service.stack import prepare, require_secret, settings_environment
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -109,7 +109,8 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_redis(Settings.load().with_webhook_secret())
+    settings = _with_redis(Settings.load().with_webhook_secret(make=False))
+    require_secret(settings)
     logs.configure(settings, name="work")
     commands = {
         f"{name}-{number}": ["_worker", name]
