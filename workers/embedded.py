@@ -14,7 +14,9 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -28,6 +30,8 @@ from redis.retry import Retry
 from workers.child import Child
 from workers.errors import Misconfigured
 
+SYNC_S = 1.0
+"""Power loss may cost what was written within so long."""
 SOCKET_PATH_MAX = 103
 """Bytes of a unix socket's path: 108 on Linux and 104 on macOS, each with a closing NUL."""
 
@@ -35,8 +39,12 @@ SOCKET_PATH_MAX = 103
 class EmbeddedRedis(Child):
     """Valkey or Redis on a unix socket, with its data in `folder`.
 
-    Append-only file synced every second, no eviction, at most 512 MB, no TCP port. Raises
-    Misconfigured where no server program is found.
+    Append-only file written before every answer and synced every second, no eviction, at most
+    512 MB, no TCP port. Raises Misconfigured where no server program is found.
+
+    We sync the file, not the server: its own `everysec` holds writes back in memory while a sync
+    is under way and answers all the same, so that a kill at that moment loses what was
+    acknowledged (Valkey source: `flushAppendOnlyFile`; seen in 6 of 12 such kills).
     """
 
     label = "The embedded Redis"
@@ -44,6 +52,8 @@ class EmbeddedRedis(Child):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._short: str | None = None
+        self._over = threading.Event()
+        self._syncer: threading.Thread | None = None
         self._socket = str(self._place)
 
     @property
@@ -55,9 +65,17 @@ class EmbeddedRedis(Child):
         if len(os.fsencode(str(self._place))) > SOCKET_PATH_MAX:
             self._move_socket()
         super().start()
+        if self._syncer is None:
+            self._over.clear()
+            self._syncer = threading.Thread(target=self._sync, daemon=True, name="redis-sync")
+            self._syncer.start()
 
     def stop(self) -> None:
         super().stop()
+        if self._syncer is not None:
+            self._over.set()
+            self._syncer.join()
+            self._syncer = None
         if self._short is not None:
             shutil.rmtree(self._short, ignore_errors=True)
             self._place.unlink(missing_ok=True)
@@ -77,6 +95,13 @@ class EmbeddedRedis(Child):
         self._place.unlink(missing_ok=True)
         self._place.symlink_to(self._socket)
 
+    def _sync(self) -> None:
+        """fsync(2) works on the file, whoever wrote to it."""
+        while not self._over.wait(SYNC_S):
+            for path in (self.folder / "appendonlydir").glob("*.aof"):
+                with suppress(FileNotFoundError), path.open("rb") as file:  # rewritten meanwhile
+                    os.fsync(file.fileno())
+
     def _command(self) -> list[str]:
         options = {
             "port": "0",
@@ -85,7 +110,7 @@ class EmbeddedRedis(Child):
             "protected-mode": "yes",
             "dir": str(self.folder),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "no",
             "save": "",
             "maxmemory": "512mb",
             "maxmemory-policy": "noeviction",
