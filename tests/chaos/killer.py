@@ -1,0 +1,122 @@
+"""SIGKILL for one part after another, chosen by seed, and how soon work went on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from redis.exceptions import RedisError
+
+from service.sandbox.journal import Entry
+from tests.chaos.processes import Process
+from tests.chaos.rig import Rig
+from workers.deliveries import key
+from workers.errors import Retryable
+
+TARGETS = ("receiver", "generate", "horse", "record", "ticker", "redis")
+WORKERS = frozenset({"generate", "horse"})
+ORPHAN_S = 1.0
+"""A work-horse whose worker was killed gets its own signal from the kernel at once."""
+HORSE_WAIT_S = 1.0
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """One blow: when (Unix s), what, how many projects had work, and which were in hand."""
+
+    at: float
+    target: str
+    dirty: int
+    held: tuple[int, ...]
+
+
+class Killer:
+    """Kills by seed, each target once a round; the program's own supervisor restarts."""
+
+    def __init__(self, rig: Rig, seed: int, every: float, targets: Sequence[str] = TARGETS) -> None:
+        self._rig = rig
+        self._random = random.Random(seed)
+        self._every = every
+        self._targets = targets
+        self._round: list[str] = []
+        self.kills: list[Kill] = []
+        self.violations: list[str] = []
+        self.seen: set[Process] = set()
+
+    def run(self, over: Callable[[], bool], seconds: float) -> None:
+        """Until `over`, or for `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not over() and time.monotonic() < deadline:
+            time.sleep(self._every * self._random.uniform(0.5, 1.5))
+            if not self._round:
+                self._round = self._random.sample(self._targets, len(self._targets))
+            self.strike(self._round.pop())
+
+    def strike(self, target: str) -> bool:
+        """Kill one; False where it was not there (the horse rests, a part is being restarted)."""
+        victim = self._find(target)
+        if victim is None:
+            return False
+        dirty, held = self._at_work()
+        family = set(self._rig.program.family())
+        self.seen |= family
+        below = [process for process in family if process.parent == victim.pid]
+        try:
+            os.kill(victim.pid, signal.SIGKILL)
+        except ProcessLookupError:  # a horse ends by itself within milliseconds
+            return False
+        self.kills.append(Kill(time.time(), target, dirty, held))
+        self._bury(target, below)
+        return True
+
+    def _bury(self, target: str, below: Sequence[Process]) -> None:
+        """What was below it has to go with it; the program as a whole we start again."""
+        deadline = time.monotonic() + ORPHAN_S
+        while (left := [p for p in below if p.alive]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.violations += [f"{p.command[:60]} outlived its killed {target}" for p in left]
+        if target == "program":
+            self._rig.program.killed()
+            self._rig.program.start()
+
+    def _find(self, target: str) -> Process | None:
+        deadline = time.monotonic() + (HORSE_WAIT_S if target == "horse" else 0)
+        while True:
+            found = self._rig.program.part(target)
+            if found is not None or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
+
+    def _at_work(self) -> tuple[int, tuple[int, ...]]:
+        """Projects with work and those in hand; nothing is known while Redis is down."""
+        try:
+            with self._rig.program.redis() as redis:
+                dirty = int(redis.zcard(key("dirty", "generate")))
+                prefix = key("lease", "generate", "")
+                names = [bytes(name).decode() for name in redis.scan_iter(f"{prefix}*")]
+        except (RedisError, Retryable):
+            return 0, ()
+        return dirty, tuple(int(name.removeprefix(prefix)) for name in names)
+
+
+def recoveries(kills: Sequence[Kill], entries: Sequence[Entry]) -> list[float]:
+    """Seconds from a worker's death, with projects waiting, to the next run that reads GitLab.
+
+    A run begins with `GET /projects/:id`; the recorder never asks that.
+    """
+    starts = [e.at for e in entries if e.method == "GET" and _is_project(e.path)]
+    waits = [
+        next((at - kill.at for at in starts if at > kill.at), float("inf"))
+        for kill in kills
+        if kill.target in WORKERS and kill.dirty
+    ]
+    return sorted(waits)
+
+
+def _is_project(path: str) -> bool:
+    return path.startswith("/api/v4/projects/") and path.rpartition("/")[2].isdigit() and (
+        path.count("/") == 4
+    )  # fmt: skip

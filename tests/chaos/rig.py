@@ -1,0 +1,173 @@
+"""What is tried: a sandbox GitLab whose journal nothing kills, and `devops-backend up`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import redis
+from pydantic import SecretStr
+
+from service.demo import demo_settings
+from service.sandbox.client import SandboxClient
+from service.sandbox.journal import Entry
+from service.stack import settings_environment
+from tests.chaos import processes
+from tests.chaos.processes import Process
+from tests.support.gitlab import BOT_TOKEN
+from workers.embedded import find_running, free_port
+from workers.errors import Retryable
+
+ROOT = Path(__file__).parents[2]
+SECRET = "chaos-webhook-secret-0123456789abcdef"
+READY_S = 60.0
+PARTS = {
+    "receiver": "service.cli serve",
+    "generate": "service.cli _worker generate",
+    "record": "service.cli _worker record",
+    "ticker": "service.cli tick",
+    "redis": "--unixsocket",
+    "chroma": "chromadb_rust_bindings",
+}
+"""The program's processes by a piece of their command line."""
+
+
+class Program:
+    """`devops-backend up` in a process of its own; its log and data below `folder`."""
+
+    def __init__(self, folder: Path, gitlab_url: str, **changes: Any) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.log = folder / "log"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        settings = demo_settings(folder, gitlab_url, BOT_TOKEN, port).model_copy(
+            update={
+                "gitlab_webhook_secret": (SecretStr(SECRET),), "log_format": "json",
+                "log_level": "info", "poll_interval_s": 5.0, **changes,
+            }
+        )  # fmt: skip
+        self._environment = {
+            **os.environ, **settings_environment(settings), "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "up"], cwd=ROOT, env=self._environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + READY_S
+        while not self._ready():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                tail = self.log.read_text(errors="replace")[-2000:]
+                raise Retryable(f"the program did not become ready: {tail}")
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        try:
+            answer = httpx.get(f"{self.url}/health/ready", timeout=2, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor. Raises Retryable where it has ended: it never should by itself."""
+        if self._process is None or self._process.poll() is not None:
+            tail = self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
+            raise Retryable(f"the program is down: {tail}")
+        return self._process.pid
+
+    def part(self, name: str) -> Process | None:
+        """One of PARTS, or `horse`: what the generate worker has forked; None while it is down."""
+        if name == "program":
+            return processes.look(self.pid)
+        if name == "horse":
+            worker = self.part("generate")
+            return next(iter(processes.children(worker.pid)), None) if worker else None
+        mark = PARTS[name]
+        return next((p for p in processes.children(self.pid) if mark in p.command), None)
+
+    def family(self) -> list[Process]:
+        """All that it has started, down to the work-horses."""
+        return processes.family(self.pid)
+
+    def killed(self) -> None:
+        """After a SIGKILL of the supervisor: reap it."""
+        if self._process is not None:
+            self._process.wait(10)
+
+    def redis(self) -> redis.Redis:
+        """The embedded server, for looking only. Raises Retryable while it is down."""
+        url = find_running(self.data)
+        if url is None:
+            raise Retryable("redis is down")
+        return redis.Redis.from_url(url, socket_timeout=5)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that does not help."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(45)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+
+class Rig(msgspec.Struct, frozen=True):
+    """Everything that a trial needs."""
+
+    folder: Path
+    forge: SandboxClient
+    gitlab_url: str
+    journal: Path
+    program: Program
+
+    def entries(self) -> list[Entry]:
+        """The journal as it stands on the disk."""
+        lines = self.journal.read_bytes().splitlines(keepends=True)
+        return [msgspec.json.decode(ln, type=Entry) for ln in lines if ln.endswith(b"\n")]
+
+
+@contextmanager
+def rig(folder: Path, **changes: Any) -> Iterator[Rig]:
+    """A sandbox with its journal, and the program, ready."""
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "journal.jsonl"
+    command = [sys.executable, "-m", "service.sandbox", "--port", "0", "--token", BOT_TOKEN]
+    command += ["--pipeline-seconds", "0.2", "--journal", str(journal)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (
+        (folder / "sandbox.log").open("wb") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env=environment)
+        as process,
+    ):  # fmt: skip
+        assert process.stdout is not None
+        try:
+            ready = json.loads(process.stdout.readline())
+            program = Program(folder / "program", ready["url"], **changes)
+            program.folder.mkdir(exist_ok=True)
+            with SandboxClient(ready["url"], ready["admin_token"]) as forge:
+                try:
+                    program.start()
+                    yield Rig(folder, forge, ready["url"], journal, program)
+                finally:
+                    program.stop()
+        finally:
+            process.terminate()
+            process.wait(10)
