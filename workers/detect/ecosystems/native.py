@@ -130,6 +130,7 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         found.set("test_tool", "ctest", folder.full(file))
     if tool == "meson" and re.search(r"\btest\s*\(", text):
         found.set("test_tool", "meson", folder.full(file))
+        found.has_tests = True
     if tool in ("make", "autotools"):
         automake = re.sub(r"(?m)#.*$", "", folder.text("Makefile.am") or "")
         if re.search(r"(?m)^\s*(TESTS|check_PROGRAMS)\s*\+?=|^SUBDIRS\s*=.*\btests?\b", automake):

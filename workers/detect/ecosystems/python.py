@@ -30,6 +30,9 @@ LOCKS = (
     ("pylock.toml", "pip"),
     ("conda-lock.yml", "conda"),
 )
+SERVERS = frozenset({"flask", "fastapi", "starlette", "litestar", "quart", "falcon", "bottle"})
+SERVED_ENTRIES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py")
+"""Where an application object usually stands, in the package of one that serves."""
 ENTRIES = [
     "manage.py",
     "main.py",
@@ -174,6 +177,9 @@ def _entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     source = _source_dir(folder, str(_table(project, "project").get("name", "")))
     if source:
         found.facts["source_dir"] = source
+        served = folder.has(*(f"{source}/{name}" for name in SERVED_ENTRIES))
+        if served and found.framework in SERVERS:
+            found.set("entry_point", served, folder.full(served))
     if found.framework in ("django",) and folder.has("manage.py"):
         found.command("start", "python manage.py runserver 0.0.0.0:8000", folder.full("manage.py"))
 
