@@ -36,7 +36,7 @@ PARTS = {
     "generate": "service.cli _worker generate",
     "record": "service.cli _worker record",
     "ticker": "service.cli tick",
-    "redis": "--unixsocket",
+    "redis": "unixsocket",
     "chroma": "chromadb_rust_bindings",
 }
 """The program's processes by a piece of their command line."""
