@@ -73,6 +73,14 @@ MUTANTS = (
     Mutant("compare-and-swap: versions of a run", "workers/lua/save_run.lua",
            "if version ~= tonumber(ARGV[2]) then", "if false then",
            "tests/integration/test_run_store.py"),
+    Mutant(
+        "a verdict in one write",
+        "workers/settle.py",
+        "    run = _end(\n        parts, run, to, reason, next_step,",
+        '    parts.runs.update(run.id, lambda now: _replace(now, settled_by=mark), "")\n'
+        "    run = _end(\n        parts, run, to, reason, next_step,",
+        "tests/chaos/test_crash_points.py",
+    ),
     Mutant("writes before answers in Redis", "workers/embedded.py",
            '"appendfsync": "no"', '"appendfsync": "everysec"',
            "tests/integration/test_embedded.py"),
