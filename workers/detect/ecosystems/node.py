@@ -18,6 +18,7 @@ LOCKS = (
     ("package-lock.json", "npm"),
     ("npm-shrinkwrap.json", "npm"),
 )
+_CALL = re.compile(r"(?:^|[;&|]\s*)(pnpm|yarn|bun)\s")
 MANAGERS = ("npm", "pnpm", "yarn", "bun")
 SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 ENTRIES = ("index", "server", "app", "main", "src/index", "src/server", "src/main", "src/app")
@@ -66,7 +67,7 @@ def _names(package: dict[str, Any], field: str) -> dict[str, str]:
 
 
 def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
-    """packageManager, devEngines, lock file, engines, else npm; a member asks the root."""
+    """packageManager, devEngines, lock file, engines, scripts, else npm; a member asks the root."""
     for place in dict.fromkeys((folder.path, "")):
         here = Folder(folder.reader, place)
         manifest = here.json("package.json", rank=0) if here.has("package.json") else {}
@@ -99,7 +100,18 @@ def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
                 found.set("package_manager", manager, here.full("package.json"), line)
     if len({manager for name, manager in LOCKS if folder.has(name)}) > 1:
         found.doubts.append("Lock files of several package managers are present; which one counts?")
+    _called_manager(found, folder, package)
     found.set("package_manager", "npm", found.manifest)
+
+
+def _called_manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
+    """The one manager that the scripts call: it must be there to run them."""
+    scripts = _names(package, "scripts")
+    calls = {name: m.group(1) for name, text in scripts.items() if (m := _CALL.search(text))}
+    if len(set(calls.values())) == 1:
+        name, manager = next(iter(calls.items()))
+        line = folder.line("package.json", f'"{name}"')
+        found.set("package_manager", manager, found.manifest, line)
 
 
 def _declared_manager(found: Found, here: Folder, package: dict[str, Any]) -> None:
