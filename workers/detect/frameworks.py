@@ -20,6 +20,7 @@ class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     dependencies: tuple[str, ...] = ()
     dev: bool = False
     script: str = ""
+    beside: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     both: bool = False
     over: tuple[str, ...] = ()
@@ -88,7 +89,7 @@ def _cause(entry: Framework, names: Mapping[str, bool], folder: Folder) -> str |
         return None
     for wanted in entry.dependencies:
         for name in matching(wanted, names):
-            if entry.dev or names[name]:
+            if entry.dev or names[name] or folder.has(*entry.beside):
                 return name
     return None if entry.both else file
 

@@ -148,7 +148,7 @@ def _version(found: Found, folder: Folder, project: dict[str, Any]) -> None:
 def _framework(found: Found, folder: Folder, deps: Declared) -> None:
     own = normal(deps.name)
     run = {name: folder.full(file) for name, file in deps.run.items() if name != own}
-    frameworks.set_framework(found, folder, run)
+    frameworks.set_framework(found, folder, run, (name for name in deps.dev if name != own))
 
 
 def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:
