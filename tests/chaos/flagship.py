@@ -28,6 +28,8 @@ class Options(msgspec.Struct, frozen=True):
     every: float = 3.5
     """Seconds between two kills, on average."""
     targets: tuple[str, ...] = TARGETS
+    workers: int = 2
+    """Processes per queue."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -68,7 +70,8 @@ class Report(msgspec.Struct, frozen=True):
 def run(options: Options, folder: Path) -> Report:
     """One whole trial in `folder`, which is left as it is for a look at logs and data."""
     began = time.monotonic()
-    with rig(folder) as tried:
+    with rig(folder, options.workers) as tried:
+        baseline = len(tried.program.family())
         subjects = populate(tried.forge, options.projects)
         deliveries = make(subjects, options.deliveries, options.seed)
         killer = Killer(tried, options.seed, options.every, options.targets)
@@ -81,7 +84,7 @@ def run(options: Options, folder: Path) -> Report:
         calm = time.monotonic()
         violations = killer.violations + oracle.wait_quiet(tried)
         quiet = time.monotonic() - calm
-        violations += judge(tried, subjects, sender, killer)
+        violations += judge(tried, subjects, sender, killer, baseline)
         waits = recoveries(killer.kills, tried.entries())
     violations += oracle.no_token(tried.program.folder)
     report = Report(
@@ -94,11 +97,13 @@ def run(options: Options, folder: Path) -> Report:
     return report
 
 
-def judge(tried: Rig, subjects: list[Subject], sender: Sender, killer: Killer) -> list[str]:
+def judge(
+    tried: Rig, subjects: list[Subject], sender: Sender, killer: Killer, baseline: int
+) -> list[str]:
     """All oracles that need the running program."""
     with tried.program.redis() as client:
         found = oracle.ledger_holds(client, sender.answers)
         found += oracle.carried_out(client, subjects)
     found += oracle.one_each(tried, subjects, sender.answers)
     found += oracle.journal_clean(tried.entries())
-    return found + oracle.processes_as_before(tried, killer.seen)
+    return found + oracle.processes_as_before(tried, killer.seen, baseline)

@@ -45,9 +45,11 @@ PARTS = {
 class Program:
     """`devops-backend up` in a process of its own; its log and data below `folder`."""
 
-    def __init__(self, folder: Path, gitlab_url: str, **changes: Any) -> None:
+    def __init__(self, folder: Path, gitlab_url: str, workers: int = 1, **changes: Any) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.workers = workers
+        """Processes per queue."""
         self.log = folder / "log"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -66,7 +68,7 @@ class Program:
         """Start it, and wait until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "up"], cwd=ROOT, env=self._environment,
+                [sys.executable, "-m", "service.cli", "up", "--processes", str(self.workers)], cwd=ROOT, env=self._environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + READY_S
@@ -99,7 +101,9 @@ class Program:
             worker = self.part("generate")
             return next(iter(processes.children(worker.pid)), None) if worker else None
         mark = PARTS[name]
-        return next((p for p in processes.children(self.pid) if mark in p.command), None)
+        found = [p for p in processes.children(self.pid) if mark in p.command]
+        # Of several the oldest, so that each gets its turn.
+        return min(found, key=lambda p: p.started, default=None)
 
     def family(self) -> list[Process]:
         """All that it has started, down to the work-horses."""
@@ -145,7 +149,7 @@ class Rig(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def rig(folder: Path, **changes: Any) -> Iterator[Rig]:
+def rig(folder: Path, workers: int = 1, **changes: Any) -> Iterator[Rig]:
     """A sandbox with its journal, and the program, ready."""
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "journal.jsonl"
@@ -160,7 +164,7 @@ def rig(folder: Path, **changes: Any) -> Iterator[Rig]:
         assert process.stdout is not None
         try:
             ready = json.loads(process.stdout.readline())
-            program = Program(folder / "program", ready["url"], **changes)
+            program = Program(folder / "program", ready["url"], workers, **changes)
             program.folder.mkdir(exist_ok=True)
             with SandboxClient(ready["url"], ready["admin_token"]) as forge:
                 try:
