@@ -43,15 +43,18 @@ def wait_quiet(rig: Rig, seconds: float = QUIET_S) -> list[str]:
 
     What is left where it grows no less for `seconds`: a long queue may take longer, if it moves.
     """
-    deadline, steady, left, least = time.monotonic() + seconds, 0, ["never looked"], 10**9
+    deadline, steady, left, least = time.monotonic() + seconds, 0, ["never looked"], (10**9, 10**9)
     while time.monotonic() < deadline:
         try:
             with rig.program.redis() as client:
                 left = unfinished(client)
         except (RedisError, Retryable) as error:
             left = [f"redis: {error}"]
-        if 0 < len(left) < least:
-            deadline, least = time.monotonic() + seconds, len(left)
+        # What ends as a commit begins as a verdict to come: each of the two counts for itself.
+        begun = sum(what.startswith("generate ") for what in left)
+        if left and (begun < least[0] or len(left) < least[1]):
+            deadline = time.monotonic() + seconds
+            least = min(begun, least[0]), min(len(left), least[1])
         steady = 0 if left else steady + 1
         if steady == STEADY_LOOKS:
             return []
