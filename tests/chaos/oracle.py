@@ -50,11 +50,12 @@ def wait_quiet(rig: Rig, seconds: float = QUIET_S) -> list[str]:
                 left = unfinished(client)
         except (RedisError, Retryable) as error:
             left = [f"redis: {error}"]
-        # What ends as a commit begins as a verdict to come: each of the two counts for itself.
-        begun = sum(what.startswith("generate ") for what in left)
-        if left and (begun < least[0] or len(left) < least[1]):
-            deadline = time.monotonic() + seconds
-            least = min(begun, least[0]), min(len(left), least[1])
+        else:
+            # What ends as a commit begins as a verdict to come: each of the two counts for itself.
+            begun = sum(what.startswith("generate ") for what in left)
+            if left and (begun < least[0] or len(left) < least[1]):
+                deadline = time.monotonic() + seconds
+                least = min(begun, least[0]), min(len(left), least[1])
         steady = 0 if left else steady + 1
         if steady == STEADY_LOOKS:
             return []
