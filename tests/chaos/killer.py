@@ -78,6 +78,8 @@ class Killer:
         while (left := [p for p in below if p.alive]) and time.monotonic() < deadline:
             time.sleep(0.02)
         self.violations += [f"{p.command[:60]} outlived its killed {target}" for p in left]
+        for survivor in left:  # nothing of a trial stays on the machine
+            os.kill(survivor.pid, signal.SIGKILL)
         if target == "program":
             self._rig.program.killed()
             self._rig.program.start()
