@@ -115,7 +115,7 @@ def _tried(mutant: Mutant) -> bool:
 
 
 def _check(tree: Path, node: str) -> int:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", node]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", node]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=tree, env=environment, capture_output=True, timeout=CHECK_S, check=False
