@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ PR_SET_PDEATHSIG = 1
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONHOME")
 
 
-class Child:
+class Child(ABC):
     """One child process: started, waited for, stopped; its output goes to `<folder>/log`.
 
     Entering starts it, leaving stops it. The folder is locked while it runs, so that two
@@ -93,11 +94,13 @@ class Child:
             self._lock.close()
             self._lock = None
 
+    @abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """The server's command line."""
 
+    @abstractmethod
     def _answers(self) -> bool:
-        raise NotImplementedError
+        """Whether the server answers now."""
 
     def _take_folder(self) -> None:
         try:

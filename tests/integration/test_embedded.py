@@ -267,4 +267,6 @@ def test_servers_see_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_free_port_can_be_bound() -> None:
     """What is called free can be listened on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", free_port()))
+        port = free_port()
+        listener.bind(("127.0.0.1", port))
+        assert listener.getsockname()[1] == port
