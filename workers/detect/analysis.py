@@ -106,3 +106,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should answer, where confidence is low."""
     facts: Mapping[str, str] = {}
     """Small facts that a template may need (`module`, `artifact`, `wrapper`, `source_dir` …)."""
+    parts: tuple[Analysis, ...] = ()
+    """Where programs stand side by side (`monorepo` is `services`): each one's own analysis, its
+    folder in `facts["path"]`. Empty elsewhere: a workspace is built by its own tool."""
+    shared: tuple[str, ...] = ()
+    """Folders (ending in `/`) and files of the root that several of `parts` may use."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workers.detect import apps, features, judge, nothing
+from workers.detect import apps, extras, features, judge, nothing
 from workers.detect.analysis import Analysis, App, Evidence
 from workers.detect.extras import Extra
-from workers.detect.found import Found
+from workers.detect.found import Folder, Found
 from workers.detect.judge import Verdict
 from workers.detect.read import Reader
 
@@ -58,6 +58,15 @@ def analysis(
         nothing_to_build=best.nothing_to_build,
         questions=judge.questions(reader, chosen, beside),
         facts={key: value[:200] for key, value in sorted(best.facts.items()) if value},
+    )
+
+
+def parts(reader: Reader, beside: list[Found]) -> tuple[Analysis, ...]:
+    """Each of several programs that stand side by side, as if it were the only one."""
+    root = Folder(reader)
+    return tuple(
+        analysis(reader, Verdict(one, one.strength), [], [], extras.of_part(root, one))
+        for one in beside
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from workers.detect.analysis import App
 from workers.detect.found import Folder, Found
 from workers.detect.judge import STRONG, verdict
@@ -54,6 +56,21 @@ def services(reader: Reader, found: list[Found]) -> list[Found]:
             by_folder.setdefault(one.folder, []).append(one)
     chosen = (verdict(reader, group) for _, group in sorted(by_folder.items()))
     return [one.best for one in chosen if one is not None]
+
+
+def shared(reader: Reader, beside: list[Found]) -> tuple[str, ...]:
+    """Folders (`libs/`) and files of the root that more than one of the programs may use."""
+    rules: dict[str, list[str]] = table("names")["apps"]
+    used = {one.folder.partition("/")[0] for one in beside}
+    folders = [
+        f"{name}/"
+        for name in reader.tree.subfolders.get("", ())
+        if name.lower() in rules["shared_folders"] and name not in used
+    ]
+    patterns = (*rules["manifests"], *rules["shared_files"])
+    names = reader.tree.folders.get("", ())
+    files = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return tuple(sorted(folders) + sorted(files))
 
 
 def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from workers.detect import answer, apps, extras, judge, loose, overrides
 from workers.detect.analysis import Analysis, Source
 from workers.detect.ecosystems import inspectors
@@ -57,6 +59,11 @@ def look(reader: Reader) -> Analysis:
         inside = [one for path in looked_at for one in inspect(reader, path)]
     extra = extras.gather(Folder(reader), chosen.best if chosen else None)
     result = answer.analysis(reader, chosen, inside, beside, extra)
+    if result.monorepo == "services" and not overrides.stated(reader):
+        reader.widen(len(beside))
+        result = msgspec.structs.replace(
+            result, parts=answer.parts(reader, beside), shared=apps.shared(reader, beside)
+        )
     return overrides.apply(reader, result)
 
 

@@ -65,6 +65,19 @@ def gather(root: Folder, best: Found | None) -> Extra:
     return extra
 
 
+def of_part(root: Folder, best: Found) -> Extra:
+    """What stands in the own folder of one of several programs; the root's files are everyone's."""
+    extra, here = Extra(), Folder(root.reader, best.folder)
+    _dockerfile(extra, here)
+    _runners(extra, here)
+    _procfile(extra, here)
+    published = services.published_port(here) if extra.port is None else None
+    extra.port = published[0] if published else extra.port
+    extra.services, evidence = services.find(root, best)
+    extra.evidence += evidence
+    return extra
+
+
 def _dockerfile(extra: Extra, folder: Folder) -> None:
     name = folder.has(*DOCKERFILES) or next(iter(folder.like("*.dockerfile", "Dockerfile*")), None)
     if name is None or extra.dockerfile:

@@ -102,10 +102,7 @@ def confidence(reader: Reader, chosen: Verdict, beside: int = 0) -> float:
 def questions(reader: Reader, chosen: Verdict, beside: list[Found]) -> tuple[str, ...]:
     """What a person should answer before a pipeline is trusted."""
     asked = list(chosen.best.doubts)
-    if len(beside) > 1:
-        places = ", ".join(one.folder for one in beside)
-        asked.append(f"Several programs stand side by side ({places}): which should be built?")
-    elif chosen.rival is not None:
+    if len(beside) <= 1 and chosen.rival is not None:
         asked.append(
             f"Both {chosen.best.manifest} ({chosen.best.language}) and {chosen.rival.manifest} "
             f"({chosen.rival.language}) could be the program: which one should be built?"

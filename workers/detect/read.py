@@ -15,6 +15,7 @@ MAX_BYTES = 262_144
 URGENT = 1
 """Wishes up to this rank decide what the repository is; later ones only add to it."""
 READ_LIMIT = 15  # files of one repository
+READ_EACH = 4  # more for each further program that stands beside the first
 
 
 class Reader:
@@ -29,6 +30,7 @@ class Reader:
         """Reason by path of the manifests that could not be read or parsed."""
         self._source = source
         self._left = limit
+        self._widened = False
         self._texts: dict[str, str | None] = {}
         self._wishes: dict[str, int] = {}
         self._raw: dict[str, str] = {}
@@ -96,6 +98,12 @@ class Reader:
         for path in batch:
             self._texts[path] = self._decode(path, contents.get(path))
         return True
+
+    def widen(self, programs: int) -> None:
+        """Allows more files, once, where several programs stand side by side."""
+        if not self._widened:
+            self._left += READ_EACH * (programs - 1)
+            self._widened = True
 
     def json(self, path: str, rank: int = 1) -> dict[str, Any]:
         return self._table("json", path, rank)

@@ -1,17 +1,8 @@
-"""The Dockerfile and `.dockerignore` of a plan."""
+"""The text of a generated Dockerfile."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
-
-from workers.pipeline import slots
-
-if TYPE_CHECKING:
-    from workers.pipeline.plan import Plan
-
-DOCKERFILE = "Dockerfile"
-DOCKERIGNORE = ".dockerignore"
 
 
 def assemble(text: str, entrypoint: tuple[str, ...]) -> str:
@@ -19,13 +10,3 @@ def assemble(text: str, entrypoint: tuple[str, ...]) -> str:
     if not entrypoint:
         return text
     return f"{text.rstrip()}\nEXPOSE $[[ port ]]\nENTRYPOINT {json.dumps(entrypoint)}\n"
-
-
-def render(plan: Plan) -> dict[str, str]:
-    """Path → text; empty where the plan has no Dockerfile. A person's own is not touched."""
-    if plan.dockerfile is None:
-        return {}
-    files = {DOCKERFILE: slots.fill(plan.dockerfile, plan.fills)}
-    if plan.dockerignore is not None:
-        files[DOCKERIGNORE] = plan.dockerignore
-    return files

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import yaml
 
-from workers.pipeline import dockerfile, slots
+from workers.pipeline import slots
 from workers.pipeline.plan import Plan
 from workers.pipeline.schema import STAGES
 
 CI_FILE = ".gitlab-ci.yml"
+DOCKERFILE = "Dockerfile"
+DOCKERIGNORE = ".dockerignore"
 _WIDTH = 96
 
 
 def render(plan: Plan) -> dict[str, str]:
     """Path → text: `.gitlab-ci.yml`, and `Dockerfile` and `.dockerignore` where planned."""
-    return {CI_FILE: pipeline(plan), **dockerfile.render(plan)}
+    return {CI_FILE: pipeline(plan), **_docker(plan)}
+
+
+def _docker(plan: Plan) -> dict[str, str]:
+    """Empty where the plan has no Dockerfile. A person's own is not touched."""
+    if plan.dockerfile is None:
+        return {}
+    files = {DOCKERFILE: slots.fill(plan.dockerfile, plan.fills)}
+    if plan.dockerignore is not None:
+        files[DOCKERIGNORE] = plan.dockerignore
+    return files
 
 
 def pipeline(plan: Plan) -> str:
@@ -111,6 +124,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
+@lru_cache(8192)
 def _reads_as_text(value: str) -> bool:
     """Whether YAML reads the bare value as a text; "1.25", "true" and "*.xml" need quotes.
 

@@ -194,11 +194,16 @@ def test_nothing_to_build_has_its_reason(tmp_path: Path, files: Files, reason: s
 
 
 def test_services_side_by_side(tmp_path: Path) -> None:
-    """Each app is told with its language and framework, and the choice is a person's."""
+    """Each program is analysed as if it were alone, so that each can be built."""
     files: Files = {
         "backend/requirements.txt": "fastapi\n",
         "backend/main.py": "",
+        "backend/tests/test_main.py": "",
+        "backend/Dockerfile": "FROM python\nEXPOSE 9000\n",
         "frontend/package.json": '{"dependencies": {"next": "14"}}',
+        "libs/common.json": "",
+        "docs/index.md": "",
+        "Makefile": "test:\n\tmake -C backend\n",
         "frontend/app/page.tsx": "",
         "frontend/tsconfig.json": "{}",
     }
@@ -208,4 +213,38 @@ def test_services_side_by_side(tmp_path: Path) -> None:
         ("backend", "python", "fastapi"),
         ("frontend", "typescript", "nextjs"),
     ]
-    assert any("backend, frontend" in question for question in found.questions)
+    back, front = found.parts
+    assert (back.language, back.facts["path"], back.has_tests) == ("python", "backend", True)
+    assert (back.dockerfile, back.port) == ("backend/Dockerfile", 9000)
+    assert (front.language, front.framework, front.facts["path"]) == (
+        "typescript", "nextjs", "frontend",
+    )  # fmt: skip
+    assert front.dockerfile is None
+    assert "test" not in front.commands, "the root's Makefile is not the frontend's"
+    assert found.shared == ("libs/", "Makefile")
+    assert not found.questions
+
+
+def test_a_stated_fact_is_of_one_program(tmp_path: Path) -> None:
+    """What `.devops-backend.yml` states belongs to the main program, so it stands alone."""
+    files: Files = {
+        "backend/requirements.txt": "fastapi\n",
+        "backend/main.py": "",
+        "frontend/package.json": '{"dependencies": {"next": "14"}}',
+        "frontend/app/page.tsx": "",
+        ".devops-backend.yml": "port: 9000\n",
+    }
+    found = analysed(tmp_path, files)
+    assert (found.port, found.parts) == (9000, ())
+
+
+def test_many_programs_are_all_read(tmp_path: Path) -> None:
+    """The limit on files read grows with the programs that stand side by side."""
+    files: Files = {}
+    for number in range(12):
+        files[f"services/s{number:02}/go.mod"] = f"module s{number}\n\ngo 1.{20 + number % 5}\n"
+        files[f"services/s{number:02}/main.go"] = "package main\n"
+        files[f"services/s{number:02}/Dockerfile"] = f"FROM golang\nEXPOSE 80{number:02}\n"
+    found = analysed(tmp_path, files)
+    assert [part.port for part in found.parts] == [8000 + number for number in range(12)]
+    assert {part.version for part in found.parts} == {f"1.{20 + n}" for n in range(5)}
