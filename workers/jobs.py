@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import structlog
 from redis.exceptions import RedisError
 
-from workers import preview, settle
+from workers import preview, rehearsal, requests, settle
 from workers.decide import decide
 from workers.deliveries import now_ms
 from workers.events import Queue
@@ -36,8 +36,15 @@ def preload(settings: Settings) -> None:
     # Read once here instead of in every job; index and model share what they know of a server's
     # health with every fork. Neither connects before its first use.
     parts = _parts[0]
+    if settings.gitlab_token is not None:
+        _ = parts.gitlab  # its TLS certificates take 40 ms to read; it connects in the fork
     log.debug("preloaded", templates=len(parts.templates.all()), index=parts.index is not None,
               model=parts.model is not None)  # fmt: skip
+
+
+def rehearse() -> None:
+    """Make what every run makes anew, once, for all forks."""
+    rehearsal.rehearse(_parts[0])
 
 
 def generate(project: int) -> None:
@@ -63,13 +70,14 @@ def dry_run(ask_id: str) -> None:
 
 def handle(parts: Parts, work: Work) -> Run | None:
     """Decide, carry out, and note for every delivery what became of it."""
+    requests.look(parts, work)
     decision = decide(parts.ledger, parts.runs, work, now_ms())
     deliveries = [trigger.delivery for trigger in work.triggers]
     if decision.run is None:
         parts.ledger.note(deliveries, decision.verdict, decision.reason)
         if decision.verdict == "project_destroyed":
             settle.project_destroyed(parts, work.project)
-        elif deliveries:
+        elif deliveries and decision.verdict != "noted":
             parts.ledger.note_project(work.project, {
                 "decision": decision.verdict, "reason": decision.reason,
                 "next_step": decision.next_step, "decided_at": now_ms(),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from typing import Any
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Worker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from workers import queues
@@ -21,6 +23,10 @@ log = structlog.get_logger(__name__)
 
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
+AGAIN_S = (0.2, 0.5, 1.0, 2.0)
+"""Pauses before the queue is taken up again after a fault; the last one repeats."""
+FAULTS_MAX = 60
+"""So many in a row, two minutes, and a new process is the better try."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -38,6 +44,10 @@ class BoundWorker(Worker):
 
     job_class = queues.SafeJob
     queue_class = queues.SafeQueue
+    max_connection_wait_time = 2.0
+    """An idle worker looks for a Redis that went away so often; RQ's own is up to a minute."""
+    stopping = False
+    """Whether SIGTERM or SIGINT came."""
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork as RQ does; the child first ties its life to ours."""
@@ -49,26 +59,63 @@ class BoundWorker(Worker):
         die_with_parent(self._parent_pid)
         super().main_work_horse(job, queue)
 
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        """Remember it: RQ ends its loop in the same way for a stop and for a fault."""
+        self.stopping = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def subscribe(self) -> None:
+        """Take no commands through Redis: nobody gives any, and the thread would not outlive it."""
+
 
 def work(settings: Settings, queue: str, *, burst: bool = False) -> int:
-    """Work off one queue until SIGTERM. Gives the exit code: 1 where Redis went away.
+    """Work off one queue until SIGTERM. Gives the exit code: 1 where Redis stays away.
 
-    `worker_ttl` bounds how long an idle worker blocks, `maintenance_interval` how often RQ looks
-    for jobs of dead workers; both are for RQ's own books, since our leases decide what is lost.
+    A Redis that restarts ends RQ's loop: it is begun again here, in the process that has all its
+    imports done, since four workers that start anew cost seconds of CPU just when there is most
+    to do.
     """
     if settings.redis_url is None:
         raise ValueError("a worker needs REDIS_URL")
     from workers import jobs  # heavy imports happen here, once, before the first fork
 
     jobs.preload(settings)
-    redis = connect(settings.redis_url)
-    worker = BoundWorker(
-        [queues.rq_queue(queue, redis)], connection=redis, worker_ttl=20, maintenance_interval=10,
-        job_monitoring_interval=5, serializer=JSONSerializer, log_job_description=False,
-    )  # fmt: skip
+    if queue == "generate":
+        jobs.rehearse()
+    faults = 0
+    while True:
+        ended, did = _loop(settings.redis_url, queue, burst)
+        faults = 1 if did else faults + 1
+        if ended or burst or faults > FAULTS_MAX:
+            return 0 if ended else 1
+        time.sleep(AGAIN_S[min(faults, len(AGAIN_S)) - 1])
+
+
+def _loop(redis_url: str, queue: str, burst: bool) -> tuple[bool, bool]:
+    """RQ's loop, once. Whether it came to its end, and whether it did any job.
+
+    `worker_ttl` bounds how long an idle worker blocks, `maintenance_interval` how often RQ looks
+    for jobs of dead workers; both are for RQ's own books, since our leases decide what is lost.
+    """
+    redis = connect(redis_url)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    worker: BoundWorker | None = None
+    did = False
     try:
-        worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+        worker = BoundWorker(
+            [queues.rq_queue(queue, redis)], connection=redis, worker_ttl=20,
+            maintenance_interval=10, job_monitoring_interval=5, serializer=JSONSerializer,
+            log_job_description=False,
+        )  # fmt: skip
+        did = worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
     except (RedisConnectionError, RedisTimeoutError) as error:
-        log.error("redis is gone", error=str(error))
-        return 1
-    return 0
+        log.warning("redis is gone", error=str(error))
+        return bool(worker and worker.stopping), did
+    except StopRequested:
+        return True, did
+    finally:
+        # Between two loops nothing is at hand: a signal then ends the process as it stands.
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        redis.close()
+    return burst or worker.stopping, did

@@ -1,0 +1,73 @@
+"""The worker's process: what it has ready before it forks, and that it outlives its Redis."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from service.demo import demo_settings
+from service.stack import settings_environment
+from workers.embedded import EmbeddedRedis
+from workers.ledger import Ledger
+from workers.pipeline import render
+from workers.pipeline.lint.schema import compiled
+from workers.rehearsal import rehearse
+from workers.wiring import Parts
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_rehearsal_makes_what_every_run_needs(tmp_path: Path) -> None:
+    """Without GitLab and Redis it goes through to the end; the second time nothing is made anew."""
+    parts = Parts(demo_settings(tmp_path, "http://127.0.0.1:9", "glpat-nobody", 1))
+    with capture_logs() as said:
+        rehearse(parts)
+        words = render._reads_as_text.cache_info().misses
+        rehearse(parts)
+    assert said == []
+    assert compiled.cache_info().currsize == 1
+    assert render._reads_as_text.cache_info().misses == words
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_outlives_its_redis(tmp_path: Path) -> None:
+    """Redis is killed and started again twice: the same process takes up the work that waits, and
+    ends on SIGTERM with exit code 0."""
+    with EmbeddedRedis(tmp_path / "redis") as server:
+        settings = demo_settings(tmp_path, "http://127.0.0.1:9", "glpat-nobody", 1).model_copy(
+            update={"redis_url": server.url, "chroma_url": None}
+        )
+        command = [sys.executable, "-m", "service.cli", "_worker", "generate"]
+        environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, env=environment, cwd=tmp_path) as worker:
+            try:
+                for project in (1, 2, 3):
+                    _works_off(server, project)
+                    if project < 3:
+                        assert server.pid is not None
+                        os.kill(server.pid, signal.SIGKILL)
+                        time.sleep(0.3)
+                        server.start()
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(10) == 0
+            finally:
+                worker.kill()
+
+
+def _works_off(server: EmbeddedRedis, project: int) -> None:
+    """The project is marked, and soon it has no work any more."""
+    with redis.Redis.from_url(server.url) as client:
+        ledger = Ledger(client)
+        ledger.mark(project, "generate")
+        deadline = time.monotonic() + 20
+        while ledger.project(project).get("generate_done") != "1":
+            assert time.monotonic() < deadline, f"nobody took project {project} up"
+            time.sleep(0.05)
