@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from contextlib import ExitStack
@@ -47,13 +48,17 @@ class Stack:
         check_templates(self.settings)
         with ExitStack() as building:
             self._exit = building
+            listening = building.enter_context(listen(self._host, self._port))
             self._start_stores()
-            commands = {"receiver": ["serve", "--host", self._host, "--port", str(self._port)]}
+            fd = listening.fileno()
+            commands = {"receiver": ["serve", "--fd", str(fd)]}
             for queue in ("generate", "record"):
                 for number in range(1, self._per_queue + 1):
                     commands[f"{queue}-{number}"] = ["_worker", queue]
             commands["ticker"] = ["tick"]
-            self._supervisor = building.enter_context(Supervisor(commands, self.environment()))
+            self._supervisor = building.enter_context(
+                Supervisor(commands, self.environment(), {"receiver": fd})
+            )
             prepare(self.settings)
             self.wait_ready()
             self._exit = building.pop_all()
@@ -119,6 +124,22 @@ class Stack:
             except httpx.HTTPError:
                 pause.wait(0.1)
         raise Retryable(f"the receiver at {self.url} did not become ready; see its log above")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The receiver's socket, held by the supervisor: who calls while a receiver is started again
+    waits a second or two instead of being refused, for GitLab does not call twice.
+
+    Raises Misconfigured where the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise Misconfigured(
+            f"DEVOPS_BACKEND_URL: its port should be free on {host} (or give --host, --port);"
+            f" {port} is not: {error}"
+        ) from None
 
 
 def check_templates(settings: Settings) -> None:

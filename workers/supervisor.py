@@ -28,6 +28,7 @@ PARENT_VARIABLE = "DEVOPS_BACKEND_PARENT"
 class _Child(msgspec.Struct):
     name: str
     command: list[str]
+    inherits: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
@@ -44,9 +45,19 @@ def bind_to_parent() -> None:
 class Supervisor:
     """Runs named commands of this program, `devops-backend …`, each in its own process."""
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        env: Mapping[str, str],
+        sockets: Mapping[str, int] | None = None,
+    ) -> None:
+        """`sockets`: file descriptors that a command inherits, by its name."""
         program = [sys.executable, "-m", "service.cli"]
-        self._children = [_Child(name, [*program, *args]) for name, args in commands.items()]
+        kept = sockets or {}
+        self._children = [
+            _Child(name, [*program, *args], tuple(fd for to, fd in kept.items() if to == name))
+            for name, args in commands.items()
+        ]
         self._env = {**env, PARENT_VARIABLE: str(os.getpid())}
 
     def __enter__(self) -> Supervisor:
@@ -109,8 +120,9 @@ class Supervisor:
         child.started = time.monotonic()
         # A session of its own: a terminal's Ctrl-C is ours to pass on, in order and in time.
         child.process = subprocess.Popen(
-            child.command, env=self._env, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+            child.command, env=self._env, stdin=subprocess.DEVNULL, start_new_session=True,
+            pass_fds=child.inherits,
+        )  # fmt: skip
 
 
 def stop_on_signals() -> threading.Event:

@@ -12,6 +12,9 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Port; default: that of DEVOPS_BACKEND_URL.")
 ]
+Fd = Annotated[
+    int | None, typer.Option(help="A listening socket to take over, as systemd hands it on (3).")
+]
 Processes = Annotated[int, typer.Option(min=1, max=64, help="Worker processes per queue.")]
 
 
@@ -61,8 +64,10 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
         stack.run(stop)
 
 
-def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
+def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
     """Run the receiver alone: webhooks, API, dashboard."""
+    import socket
+
     import uvicorn
 
     from service.app import create_app
@@ -79,11 +84,15 @@ def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     # uvicorn ends in good order and then raises the signal again: with a handler of ours in its
     # place that second one does not kill us, and the exit code says that all went well.
     stop_on_signals()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings), host=host, port=port or port_of(settings.devops_backend_url),
         http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=10, timeout_keep_alive=30,
     )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+    if not server.started:
+        raise typer.Exit(1)
 
 
 def work(

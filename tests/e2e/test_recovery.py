@@ -47,6 +47,19 @@ def test_a_worker_killed_in_a_step_costs_nothing(
     assert len(running.runs(project)) == 1
 
 
+def test_nobody_is_refused_while_the_receiver_is_started_again(running: World) -> None:
+    """SIGKILL for the receiver: whoever calls meanwhile waits for its successor, as GitLab would
+    for ten seconds, and is answered. The supervisor holds the socket."""
+    os.kill(running.stack.pids["receiver"], signal.SIGKILL)
+    with (
+        ThreadPoolExecutor(1) as watching,
+        httpx.Client(base_url=running.stack.url, timeout=20, trust_env=False) as caller,
+    ):
+        answers = [watching.submit(caller.get, "/health/live")]
+        running.until(lambda: running.stack.check() or answers[0].done(), lambda: "an answer")
+    assert answers[0].result().status_code == 200
+
+
 def test_a_recorder_killed_while_it_settles_costs_nothing(running: World) -> None:
     """The verdict is taken in by the next one, and counted once."""
     project = running.born("killed-recorder")
