@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
 
 from workers.errors import Retryable
 from workers.scripts import Call
@@ -32,6 +33,8 @@ class Inbox:
         self._redis = redis
         self._waiting: list[_Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
+        self.patient = 0
+        """Callers that wait for a lost connection before they try again."""
 
     async def send(self, call: Call) -> object:
         """The script's answer. Raises RedisError, or Retryable where too many wait already.
@@ -72,7 +75,8 @@ class Inbox:
                 waiting.cancel()
             raise
         except Exception as error:  # whatever it is, everyone who waits hears of it
-            answers = [RedisError(str(error)) if isinstance(error, OSError) else error] * len(batch)
+            lost_it = isinstance(error, OSError)
+            answers = [RedisConnectionError(str(error)) if lost_it else error] * len(batch)
         for (_, waiting), answer in zip(batch, answers, strict=True):
             if waiting.done():  # its sender went away
                 continue

@@ -6,24 +6,32 @@ What GitLab itself can send is answered 2xx, or 503 where it could not be stored
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import msgspec
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from service import bodies, lockout
+from service.inbox import Inbox
 from service.problems import Problem, problem
 from service.state import Request
 from workers.errors import Retryable
 from workers.events import Event, Unwanted, parse
 from workers.ledger import Receipt, receipt, receive_call
+from workers.scripts import Call
 
 log = structlog.get_logger(__name__)
 
 BODY_MAX = 5 * 1024 * 1024
 RETRY_AFTER_S = 10
+PATIENCE_S, AGAIN_S = 3.0, 0.2
+"""A Redis that restarts is waited for: GitLab waits ten seconds, and does not send again."""
+PATIENT_MAX = 1_000
+"""More do not wait: each holds a connection and some memory."""
 
 
 class Accepted(msgspec.Struct, frozen=True, tag_field="status", tag="accepted"):
@@ -68,6 +76,7 @@ async def _receive(request: Request) -> Response:
     if not known and not senders.signed(headers, body):
         return await _forged(request)
     event = parse(body)
+    del body  # up to 5 MB, and storing may take seconds
     if isinstance(event, Unwanted):
         return _ignored(request, event.reason)
     return await _store(request, event)
@@ -77,7 +86,7 @@ async def _store(request: Request, event: Event) -> Response:
     headers = request.headers
     key = headers.get("webhook-id") or headers.get("idempotency-key") or ""
     try:
-        answer = await request.state["inbox"].send(receive_call(event, key))
+        answer = await _patiently(request.state["inbox"], receive_call(event, key))
     except (RedisError, Retryable) as error:
         log.error("a delivery could not be stored", error=str(error), project=event.project_id)
         return problem(
@@ -86,6 +95,23 @@ async def _store(request: Request, event: Event) -> Response:
             {"Retry-After": str(RETRY_AFTER_S)},
         )
     return _answer(request, event, receipt(answer))
+
+
+async def _patiently(inbox: Inbox, call: Call) -> object:
+    """The script's answer; again while there is no connection, since what was carried out already
+    is then a duplicate. Raises as `Inbox.send`."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await inbox.send(call)
+        except RedisConnectionError:
+            if time.monotonic() > deadline or inbox.patient >= PATIENT_MAX:
+                raise
+        inbox.patient += 1
+        try:
+            await asyncio.sleep(AGAIN_S)
+        finally:
+            inbox.patient -= 1
 
 
 def _answer(request: Request, event: Event, stored: Receipt) -> Response:

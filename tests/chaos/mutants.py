@@ -36,9 +36,8 @@ MUTANTS = (
     Mutant("dedupe", "workers/lua/receive.lua", "if seen then return", "if false then return",
            f"{LEDGER}::test_the_same_delivery_by_key_or_by_content_is_a_duplicate"),
     Mutant("store before the answer", "service/webhooks.py",
-           'answer = await request.state["inbox"].send(receive_call(event, key))',
-           'import asyncio\n\n        asyncio.ensure_future('
-           'request.state["inbox"].send(receive_call(event, key)))\n'
+           'answer = await _patiently(request.state["inbox"], receive_call(event, key))',
+           'asyncio.ensure_future(_patiently(request.state["inbox"], receive_call(event, key)))\n'
            '        return _json(202, Accepted("0-0"))',
            "tests/integration/test_receiver.py::test_redis_refusing_writes_is_503"),
     Mutant("parent-death signal of the work-horse", "workers/worker.py",
