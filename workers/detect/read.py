@@ -30,7 +30,7 @@ class Reader:
         """Reason by path of the manifests that could not be read or parsed."""
         self._source = source
         self._left = limit
-        self._widened = False
+        self._programs = 1
         self._texts: dict[str, str | None] = {}
         self._wishes: dict[str, int] = {}
         self._raw: dict[str, str] = {}
@@ -100,10 +100,10 @@ class Reader:
         return True
 
     def widen(self, programs: int) -> None:
-        """Allows more files, once, where several programs stand side by side."""
-        if not self._widened:
-            self._left += READ_EACH * (programs - 1)
-            self._widened = True
+        """Allows more files where so many programs stand side by side."""
+        more = max(0, programs - self._programs)
+        self._left += READ_EACH * more
+        self._programs += more
 
     def json(self, path: str, rank: int = 1) -> dict[str, Any]:
         return self._table("json", path, rank)

@@ -31,6 +31,7 @@ SITE_SLOTS = frozenset(
         "splunk_hec_url",
         "base_registry",
         "context",
+        "project_key",
     }
 )
 _EXPECTED = frozenset({"compile", "unit_tests"})
@@ -181,6 +182,8 @@ def _jobs_flaw(shape: Mapping[str, Any], images: Mapping[str, Image]) -> str | N
 def _job_flaw(
     name: str, job: Job, jobs: Mapping[str, Job], images: Mapping[str, Image]
 ) -> str | None:
+    if job.extends is not None and not isinstance(job.extends, str):
+        return "extends: should be the name of one hidden job"
     parent = jobs.get(job.extends) if job.extends else None
     if job.extends and (parent is None or not job.extends.startswith(".")):
         return f"extends: there is no hidden job {job.extends!r}"

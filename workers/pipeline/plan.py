@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from collections import defaultdict
 from collections.abc import Mapping
 
 import msgspec
 
 from workers.detect.analysis import Analysis
 from workers.errors import Rejected
-from workers.pipeline import assemble, conditions, resolve, subfolder
+from workers.pipeline import assemble, conditions, resolve, slots, subfolder
 from workers.pipeline import candidates as finding
 from workers.pipeline.schema import Job, RequiredVariable, Slot, Variable, Workflow
 from workers.pipeline.site import Builder, Site
 from workers.pipeline.templates import Template
+
+PROJECT_KEY = "$CI_PROJECT_PATH_SLUG"
+"""What names the program at servers outside; one of several apps adds its own name."""
+
+APP_DIR = "$APP_DIR"
+"""How the jobs of several apps write an app's folder: a variable that each app sets."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One app of a plan for several: its jobs are `<name>:…`, its slots start with `prefix`."""
+
+    name: str
+    prefix: str
+    path: str
+    template: str
+    template_version: str
+    language: str | None
+    framework: str | None
+    ecosystem: str | None
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -26,7 +46,7 @@ class Node(msgspec.Struct, frozen=True):
     advisory: bool
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A pipeline as data. Texts hold slots; `choices` and `site` fill them when rendered."""
 
     template: str
@@ -53,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mirror: str | None
     required_variables: tuple[RequiredVariable, ...]
     notes: tuple[str, ...]
+    apps: tuple[Part, ...] = ()
+    """The apps of a plan for several (see `several`); `template` and so on are the first one's."""
 
     @property
     def digest(self) -> str:
@@ -63,6 +85,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def fills(self) -> dict[str, str]:
         """The value of every slot."""
         return {**self.site, **self.choices}
+
+    def ecosystem_of(self, slot: str) -> str | None:
+        """The ecosystem whose grammar a slot's value must have."""
+        owner = next((app for app in self.apps if slot.startswith(app.prefix)), None)
+        return owner.ecosystem if owner else self.ecosystem
+
+    def image_table(self) -> frozenset[str]:
+        """The references of `images`, with the versions of this repository."""
+        return frozenset(slots.fill(i, defaultdict(str, self.choices)) for i in self.images)
 
     def stage_graph(self) -> tuple[Node, ...]:
         """Visible jobs in the order of the file, for the merge request's picture."""
@@ -88,9 +119,14 @@ def candidates(template: Template, analysis: Analysis) -> dict[str, tuple[str, .
 
 
 def build(
-    template: Template, analysis: Analysis, site: Site, choices: Mapping[str, str] | None = None
+    template: Template,
+    analysis: Analysis,
+    site: Site,
+    choices: Mapping[str, str] | None = None,
+    *,
+    among: bool = False,
 ) -> Plan:
-    """The plan of `template` for one repository.
+    """The plan of `template` for one repository, or `among` several apps of one (see `several`).
 
     `choices` picks among `candidates`; what is not chosen takes the best. Raises Rejected for a
     choice that is not among its candidates, Misconfigured for a site that cannot be written.
@@ -99,7 +135,9 @@ def build(
     analysis = subfolder.relative(analysis, folder)
     declared = _slots(template, analysis)
     chosen = finding.choose(finding.of_all(declared, template, analysis), choices or {})
-    fills = {**site.values(), "context": _context(analysis, folder), **chosen}
+    place = APP_DIR if among else folder
+    project = {"context": _context(analysis, folder, place), "project_key": PROJECT_KEY}
+    fills = {**site.values(), **project, **chosen}
     known = conditions.facts(analysis, site.facts(), chosen)
     body = resolve.with_variants(template.body, known)
     empty = frozenset(name for name, value in fills.items() if not value)
@@ -122,7 +160,7 @@ def build(
         workflow=msgspec.convert(body["workflow"], Workflow),
         default=assemble.default(body["default"], site),
         variables=assemble.variables(body, known, empty),
-        jobs=subfolder.inside(jobs, folder),
+        jobs=subfolder.inside(jobs, folder, place),
         comments=comments,
         dockerfile=docker.dockerfile,
         dockerignore=docker.dockerignore,
@@ -152,10 +190,10 @@ def usable(stored: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) ->
     return {name: value for name, value in stored.items() if value in allowed.get(name, ())}
 
 
-def _context(analysis: Analysis, folder: str) -> str:
+def _context(analysis: Analysis, folder: str, place: str) -> str:
     """What an image is built from: the app's folder if its Dockerfile lies there, else the root."""
     own = folder and (analysis.dockerfile or "").rpartition("/")[0] == folder
-    return f"$CI_PROJECT_DIR/{folder}" if own else "$CI_PROJECT_DIR"
+    return f"$CI_PROJECT_DIR/{place}" if own else "$CI_PROJECT_DIR"
 
 
 def _other_apps(analysis: Analysis, folder: str) -> tuple[str, ...]:
@@ -180,6 +218,6 @@ def _slots(template: Template, analysis: Analysis) -> dict[str, Slot]:
 
 __all__ = [
     "Builder",
-    "Node", "Plan", "Rejected", "RequiredVariable", "Site", "build", "candidates", "portable",
-    "usable",
+    "Node", "Part", "Plan", "Rejected", "RequiredVariable", "Site", "build", "candidates",
+    "portable", "usable",
 ]  # fmt: skip

@@ -62,8 +62,7 @@ def _instruction(keyword: str, rest: str, planned: bool) -> Iterator[str]:
 
 
 def _images(plan: Plan, instructions: list[tuple[str, str]]) -> Iterator[str]:
-    version = {"version": plan.choices.get("version", "")}
-    table = {slots.fill(image, version) for image in plan.images}
+    table = plan.image_table()
     stages: set[str] = set()
     for rest in (rest for keyword, rest in instructions if keyword == "FROM"):
         words = rest.split()

@@ -13,7 +13,7 @@ from workers.pipeline.images import mirrored
 from workers.pipeline.plan import Plan
 from workers.pipeline.schema import STAGES, Job
 
-MAX_JOBS = 40
+MAX_JOBS = 40  # of one app
 _GLOBALS = frozenset({"stages", "workflow", "variables", "default"})
 _JOB_KEYS = frozenset(Job.__struct_fields__)
 _DEFAULT_KEYS = frozenset({"interruptible", "retry", "timeout", "tags"})
@@ -34,7 +34,7 @@ _RESERVED = re.compile(
 )
 _PERMITTED = frozenset({("GIT_STRATEGY", "none"), ("GIT_DEPTH", "0"), ("GIT_DEPTH", "1")})
 _SECRET_NAME = re.compile(r"\w*(?:TOKEN|PASSWORD|PASSWD|SECRET|PRIVATE_KEY|CREDENTIAL)\w*")
-_PATH = re.compile(r"[A-Za-z0-9_.*][A-Za-z0-9_.*/@+-]*")
+_PATH = re.compile(r"(?:\$APP_DIR/)?[A-Za-z0-9_.*][A-Za-z0-9_.*/@+-]*")
 
 
 def check(plan: Plan, text: str) -> Iterator[str]:
@@ -52,6 +52,7 @@ def check(plan: Plan, text: str) -> Iterator[str]:
     yield from _variables("variables", document.get("variables"))
     jobs = {name: job for name, job in document.items() if name not in _GLOBALS}
     judge = _Judge(plan, jobs)
+    yield from judge.folder("variables", document.get("variables"))
     for name, job in jobs.items():
         yield from judge.job(str(name), job)
 
@@ -62,7 +63,7 @@ def _whole(plan: Plan, document: Mapping[Any, Any]) -> Iterator[str]:
             yield f"keyword: {str(key)[:60]!r} is no job of the plan and no keyword that is allowed"
     if document.get("stages") != list(STAGES):
         yield f"stages: are not exactly {', '.join(STAGES)}"
-    wanted = _as_written(plan.workflow, plan)
+    wanted = slots.fill_all(msgspec.to_builtins(plan.workflow), plan.fills)
     if document.get("workflow") != wanted:
         yield "rule: workflow is not the template's"
     jobs = [name for name in document if name not in _GLOBALS]
@@ -71,20 +72,9 @@ def _whole(plan: Plan, document: Mapping[Any, Any]) -> Iterator[str]:
     variables = document.get("variables")
     if not isinstance(variables, dict) or not variables.get("DEVOPS_BACKEND_URL"):
         yield "learn: DEVOPS_BACKEND_URL is not among the variables"
-    if len(jobs) > MAX_JOBS:
-        yield f"job: there are more than {MAX_JOBS}"
-
-
-def _as_written(value: msgspec.Struct, plan: Plan) -> Any:
-    return _fill(msgspec.to_builtins(value), plan.fills)
-
-
-def _fill(node: Any, fills: Mapping[str, str]) -> Any:
-    if isinstance(node, str):
-        return slots.fill(node, fills)
-    if isinstance(node, dict):
-        return {key: _fill(value, fills) for key, value in node.items()}
-    return [_fill(item, fills) for item in node] if isinstance(node, list | tuple) else node
+    most = MAX_JOBS * max(1, len(plan.apps))
+    if len(jobs) > most:
+        yield f"job: there are more than {most}"
 
 
 def _default(plan: Plan, default: Any) -> Iterator[str]:
@@ -117,13 +107,13 @@ class _Judge:
 
     def __init__(self, plan: Plan, jobs: Mapping[Any, Any]) -> None:
         self.jobs = jobs
-        self.ecosystem = plan.ecosystem
-        version = {"version": plan.choices.get("version", "")}
-        self.images = {mirrored(slots.fill(i, version), plan.mirror) for i in plan.images}
+        self.ecosystems = dict.fromkeys((plan.ecosystem, *(app.ecosystem for app in plan.apps)))
+        self.images = {mirrored(image, plan.mirror) for image in plan.image_table()}
         self.lines = set(_template_lines(plan))
         self.conditions = {
             rule.if_ for job in plan.jobs.values() for rule in job.rules or () if rule.if_
         }
+        self.folders = {app.path for app in plan.apps}
         self.dind = plan.builder == "docker"
 
     def job(self, name: str, job: Any) -> Iterator[str]:
@@ -136,11 +126,18 @@ class _Judge:
             yield f"stages: {name}: {str(job['stage'])[:40]!r} is no stage"
         yield from self._images(name, job)
         yield from _variables(name, job.get("variables"))
+        yield from self.folder(name, job.get("variables"))
         yield from self._scripts(name, job)
         yield from self._masked(name, job)
         yield from _paths(name, job)
         yield from self._rules(name, job)
         yield from self._references(name, job)
+
+    def folder(self, name: str, variables: Any) -> Iterator[str]:
+        """What the jobs of several apps call their folder must be one."""
+        folder = variables.get("APP_DIR") if isinstance(variables, dict) else None
+        if folder is not None and folder not in self.folders:
+            yield f"path: {name}: {str(folder)[:60]!r} is no app's folder"
 
     def _images(self, name: str, job: Mapping[str, Any]) -> Iterator[str]:
         image = job.get("image")
@@ -172,8 +169,13 @@ class _Judge:
                     continue
                 for fault in forbidden.faults(line):
                     yield f"line: {name}: {line[:60]!r} {fault}"
-                if line not in self.lines and (cause := commands.refusal(line, self.ecosystem)):
+                if line not in self.lines and (cause := self._refusal(line)):
                     yield f"line: {name}: {line[:60]!r} is no template's line, and {cause}"
+
+    def _refusal(self, line: str) -> str | None:
+        """Why no ecosystem of the plan would run `line`, or None."""
+        causes = [commands.refusal(line, ecosystem) for ecosystem in self.ecosystems]
+        return None if None in causes else causes[0]
 
     def _masked(self, name: str, job: Mapping[str, Any]) -> Iterator[str]:
         rules = job.get("rules")
@@ -199,13 +201,17 @@ class _Judge:
             if rule.get("if") is not None and rule["if"] not in self.conditions:
                 yield f"rule: {name}: {str(rule['if'])[:60]!r} is no condition of a template"
             yield from _variables(f"{name}: rules", rule.get("variables"))
+            yield from self.folder(f"{name}: rules", rule.get("variables"))
+            for path in _texts(rule.get("changes")):
+                if not _PATH.fullmatch(path) or ".." in path.split("/"):
+                    yield f"rule: {name}: changes: {path[:60]!r} is no path of the repository"
 
     def _references(self, name: str, job: Mapping[str, Any]) -> Iterator[str]:
-        parent = job.get("extends")
-        if parent is not None and not (
-            isinstance(parent, str) and parent.startswith(".") and parent in self.jobs
-        ):
-            yield f"reference: {name}: extends {str(parent)[:40]!r}, which is no hidden job here"
+        named = job.get("extends")
+        parents = named if isinstance(named, list) and self.folders else [named] if named else []
+        for parent in parents:
+            if not (isinstance(parent, str) and parent.startswith(".") and parent in self.jobs):
+                yield f"reference: {name}: extends {str(parent)[:40]!r}, no hidden job here"
         needs = job.get("needs")
         for need in needs if isinstance(needs, list) else [] if needs is None else [needs]:
             target = need.get("job") if isinstance(need, dict) else need

@@ -43,11 +43,12 @@ def pipeline(plan: Plan) -> str:
         _variables(plan),
         _block({"default": _filled(plan.default, plan)}),
     ]
-    stage: str | None = None
+    heading: str | None = None
     for name, job in plan.jobs.items():
-        if job.stage not in (None, stage):
-            stage = job.stage
-            parts.append(_rule(str(stage)))
+        above = _owner(name, plan) if plan.apps else job.stage
+        if above not in (None, heading):
+            heading = above
+            parts.append(_rule(str(heading)))
         about = slots.fill(plan.comments.get(name, ""), plan.fills)
         parts.append(_comment(about) + _block({name: _filled(job, plan)}))
     return "\n".join(parts)
@@ -56,15 +57,32 @@ def pipeline(plan: Plan) -> str:
 def _header(plan: Plan) -> str:
     lines = [
         f"Pipeline for {plan.summary}, written by {plan.generator}",
-        f"template {plan.template}@{plan.template_version} · plan sha256:{plan.digest}",
+        *_templates(plan),
         "",
         "This file is yours: change what you like, the generator will not write over it.",
     ]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
-def _rule(stage: str) -> str:
-    return f"# {'-' * 4} {stage} {'-' * (70 - len(stage))}\n"
+def _templates(plan: Plan) -> list[str]:
+    """Where it comes from: the template, or those of the apps."""
+    digest = f"plan sha256:{plan.digest}"
+    if not plan.apps:
+        return [f"template {plan.template}@{plan.template_version} · {digest}"]
+    named = [f"{app.path}: template {app.template}@{app.template_version}" for app in plan.apps]
+    return [*named, digest]
+
+
+def _rule(heading: str) -> str:
+    return f"# {'-' * 4} {heading} {'-' * (70 - len(heading))}\n"
+
+
+def _owner(job: str, plan: Plan) -> str:
+    """Whose job it is, where there are several apps."""
+    name = job.removeprefix(".").partition(":")[0] if ":" in job else None
+    owner = next((app.path for app in plan.apps if app.name == name), None)
+    hidden = job.startswith(".") and plan.jobs[job].stage is None
+    return owner or ("what apps have in common" if hidden else "the whole repository")
 
 
 def _comment(text: str) -> str:
@@ -94,17 +112,7 @@ def _filled(value: msgspec.Struct, plan: Plan) -> Any:
 
     Filled before it is written, so that a version that would read as a number gets its quotes.
     """
-    return _fill(msgspec.to_builtins(value), plan.fills)
-
-
-def _fill(node: Any, fills: Mapping[str, str]) -> Any:
-    if isinstance(node, str):
-        return slots.fill(node, fills)
-    if isinstance(node, dict):
-        return {key: _fill(value, fills) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_fill(item, fills) for item in node]
-    return node
+    return slots.fill_all(msgspec.to_builtins(value), plan.fills)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -105,7 +105,8 @@ class Retry(_Value, frozen=True, kw_only=True):
 class Job(_Value, frozen=True, kw_only=True):
     """One job, or with a leading dot one that others extend."""
 
-    extends: str | None = None
+    extends: str | tuple[str, ...] | None = None
+    """Several only in a plan for several apps; a template names one."""
     stage: Stage | None = None
     image: ImageRef | str | None = None
     services: tuple[Server, ...] | None = None

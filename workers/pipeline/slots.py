@@ -9,9 +9,9 @@ or a character outside ASCII.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from workers.pipeline import commands
 
@@ -101,6 +101,25 @@ def names(text: str) -> Iterator[str]:
     return (match.group(1) for match in SLOT.finditer(text))
 
 
+def under(text: str, prefix: str) -> str:
+    """`text` with `prefix` before the name of every slot."""
+    return SLOT.sub(lambda match: f"$[[ {prefix}{match.group(1)} ]]", text)
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """`text` with every slot replaced. Raises KeyError for a slot that has no value."""
     return SLOT.sub(lambda match: values[match.group(1)], text)
+
+
+def fill_all(node: Any, values: Mapping[str, str]) -> Any:
+    """`node` with the slots of all its texts filled; the names of mappings stay."""
+    return each(node, lambda text: fill(text, values))
+
+
+def each(node: Any, change: Callable[[str], str]) -> Any:
+    """`node`, of dictionaries, lists and texts, with every text changed."""
+    if isinstance(node, str):
+        return change(node)
+    if isinstance(node, dict):
+        return {key: each(value, change) for key, value in node.items()}
+    return [each(item, change) for item in node] if isinstance(node, list | tuple) else node

@@ -11,8 +11,9 @@ from workers.detect.analysis import Analysis
 from workers.pipeline import slots
 from workers.pipeline.schema import Artifacts, Cache, Job
 
-_STAGES = frozenset({"compile", "test", "sast"})
-_WHOLE_REPOSITORY = frozenset({"filesystem_scan"})
+_STAGES = frozenset({"compile", "test", "sast", "quality"})
+WHOLE_REPOSITORY = frozenset({"filesystem_scan"})
+"""Jobs that look at all files, wherever the app lives."""
 
 
 def of(analysis: Analysis) -> str:
@@ -37,26 +38,29 @@ def _below(paths: tuple[str, ...], folder: str) -> tuple[str, ...]:
     return tuple(path.removeprefix(prefix) for path in paths if path.startswith(prefix))
 
 
-def inside(jobs: Mapping[str, Job], folder: str) -> dict[str, Job]:
-    """`jobs` working in `folder`: they change into it first, and name their files from the root."""
+def inside(jobs: Mapping[str, Job], folder: str, place: str) -> dict[str, Job]:
+    """`jobs` working in `folder`: they change into it first, and name their files from the root.
+
+    `place` is how they write the folder: its name, or a variable that holds it.
+    """
     if not folder:
         return dict(jobs)
-    return {name: _inside(name, job, jobs, folder) for name, job in jobs.items()}
+    return {name: _inside(name, job, jobs, folder, place) for name, job in jobs.items()}
 
 
-def _inside(name: str, job: Job, jobs: Mapping[str, Job], folder: str) -> Job:
+def _inside(name: str, job: Job, jobs: Mapping[str, Job], folder: str, place: str) -> Job:
     hidden = name.startswith(".") and job.stage is None
-    if not hidden and (job.stage not in _STAGES or name in _WHOLE_REPOSITORY):
+    if not hidden and (job.stage not in _STAGES or name in WHOLE_REPOSITORY):
         return job
     changes: dict[str, Any] = {}
-    parent = jobs.get(job.extends) if job.extends else None
-    enter = f"cd {folder}"
+    parent = jobs.get(job.extends) if isinstance(job.extends, str) else None
+    enter = f'cd "{place}"' if place.startswith("$") else f"cd {place}"
     if job.before_script is not None or hidden:
         changes["before_script"] = (enter, *(job.before_script or ()))
     elif parent is None:
         changes["script"] = (enter, *(job.script or ()))
     if job.artifacts is not None:
-        changes["artifacts"] = _artifacts(job.artifacts, folder)
+        changes["artifacts"] = _artifacts(job.artifacts, place)
     if job.cache is not None:
         changes["cache"] = _cache(job.cache, folder)
     return msgspec.structs.replace(job, **changes)

@@ -18,6 +18,7 @@ import msgspec
 from workers.clients.ollama import PROMPT_BYTES, Model
 from workers.detect.analysis import Analysis
 from workers.errors import Rejected, Retryable
+from workers.pipeline import several
 from workers.pipeline.plan import Plan, Site, build, candidates, usable
 from workers.pipeline.policy import check
 from workers.pipeline.render import render
@@ -28,6 +29,8 @@ OFFERED_MAX = 12
 SLOTS_BYTES = 4096
 """What all candidates together may take of the prompt."""
 VALUE_MAX = 200
+MODEL_SECONDS = 60
+"""What the model may take for all apps of a repository; the rest is the reference's."""
 VERSION_SLOT = "version"
 """The toolchain's version, by that name in every template."""
 HOSTILE = re.compile(
@@ -61,9 +64,52 @@ def generate(
 ) -> Generated:
     """The plan for a repository. Raises Rejected where not even the template gives an allowed one,
     and Misconfigured where the site's settings cannot stand in a pipeline."""
+    if reference.parts:
+        return _several(analysis, reference, site, model)
+    return _one(analysis, reference, site, model)
+
+
+def _several(
+    analysis: Analysis, reference: Reference, site: Site, model: Model | None
+) -> Generated:
+    """Each app's plan from its own reference, put together; the model chooses while time is left.
+
+    Where together they are not allowed, the main app gets its pipeline alone.
+    """
+    made: list[Generated] = []
+    for part, own in zip(several.parts(analysis), reference.parts, strict=True):
+        spent = sum(one.seconds for one in made)
+        asked = model if spent < MODEL_SECONDS else None
+        made.append(_one(part, own, site, asked, among=True))
+    try:
+        plan = _allowed(several.compose(analysis, [one.plan for one in made]))
+    except Rejected as error:
+        alone = _one(analysis, reference, site, model)
+        return msgspec.structs.replace(alone, fallback_reason=f"several apps: {error}")
+    chose = any(one.by == "model" for one in made)
+    reasons = [one.fallback_reason for one in made if one.fallback_reason]
+    return Generated(
+        plan=plan,
+        by="model" if chose else "reference",
+        model=next((one.model for one in made if one.model), None),
+        seconds=sum(one.seconds for one in made),
+        tokens=sum(one.tokens for one in made),
+        fallback_reason=None if chose else reasons[0],
+    )
+
+
+def _one(
+    analysis: Analysis,
+    reference: Reference,
+    site: Site,
+    model: Model | None,
+    *,
+    among: bool = False,
+) -> Generated:
+    """The plan for one app, the only one or `among` several."""
     allowed = _open(candidates(reference.template, analysis), analysis)
     known = usable(reference.choices, allowed)
-    plan, refused = _from_reference(analysis, reference, site, known)
+    plan, refused = _from_reference(analysis, reference, site, known, among)
     asked = {} if refused else _worth_asking(allowed, known)
     if not asked:
         reason = refused or "nothing to choose"
@@ -76,7 +122,8 @@ def generate(
     try:
         answer = model.choose(SYSTEM, prompt(analysis, asked), asked)
         tokens = answer.tokens
-        chosen = _allowed(build(reference.template, analysis, site, {**known, **answer.values}))
+        choices = {**known, **answer.values}
+        chosen = _allowed(build(reference.template, analysis, site, choices, among=among))
     except (Retryable, Rejected) as error:
         return Generated(
             plan=plan,
@@ -115,16 +162,17 @@ def clean(text: str) -> str:
 
 
 def _from_reference(
-    analysis: Analysis, reference: Reference, site: Site, known: Mapping[str, str]
+    analysis: Analysis, reference: Reference, site: Site, known: Mapping[str, str], among: bool
 ) -> tuple[Plan, str | None]:
     """The reference's plan; and why its choices were dropped, where policy does not allow them."""
     template = reference.template
     if known:
         try:
-            return _allowed(build(template, analysis, site, known)), None
+            return _allowed(build(template, analysis, site, known, among=among)), None
         except Rejected as error:
-            return _allowed(build(template, analysis, site)), f"{reference.id}: {error}"
-    return _allowed(build(template, analysis, site)), None
+            plain = _allowed(build(template, analysis, site, among=among))
+            return plain, f"{reference.id}: {error}"
+    return _allowed(build(template, analysis, site, among=among)), None
 
 
 def _allowed(plan: Plan) -> Plan:

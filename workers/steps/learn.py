@@ -49,8 +49,9 @@ class Learned(msgspec.Struct, frozen=True):
 
 def lesson(plan: Plan, analysis: Analysis, files: Mapping[str, str]) -> Lesson | None:
     """What can be learned from `plan`, committed as `files` (path to text); None where the
-    language is unknown."""
-    if analysis.language is None:
+    language is unknown, and for several apps: how their pipeline ends says nothing of one stack
+    alone."""
+    if analysis.language is None or plan.apps:
         return None
     version = analysis.version or ""
     return Lesson(

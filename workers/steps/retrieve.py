@@ -16,6 +16,7 @@ from workers.clients.chroma import NONE, Index, Item
 from workers.detect.analysis import Analysis
 from workers.errors import Retryable
 from workers.learned import LearnedPipeline, LearnedStore
+from workers.pipeline import several
 from workers.pipeline.templates import Quality, Template, Templates
 from workers.steps.features import features
 
@@ -38,6 +39,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     template: Template
     choices: dict[str, str]
     degraded: str | None
+    parts: tuple[Reference, ...] = ()
+    """Where several apps stand side by side: the reference of each, in their order."""
 
 
 class _Guide:
@@ -63,6 +66,14 @@ def retrieve(
     """The reference for a repository, in this order: learned for language and framework, template
     for language and framework, template for the language, built-in."""
     guide = _Guide(index)
+    found = _retrieve(analysis, learned, guide, templates)
+    each = tuple(_retrieve(part, learned, guide, templates) for part in several.parts(analysis))
+    return msgspec.structs.replace(found, parts=each)
+
+
+def _retrieve(
+    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates
+) -> Reference:
     record = _learned(analysis, learned, guide, templates)
     if record is not None:
         template = templates.get(record.template)
@@ -84,13 +95,16 @@ def references(
     """What to try, best first: where a reference's plan is refused, the next one is taken."""
     first = retrieve(analysis, learned, index, templates)
     yield first
-    if first.source == "learned":
+    if any(one.source == "learned" for one in (first, *first.parts)):
         yield from_templates(analysis, index, templates)
 
 
 def from_templates(analysis: Analysis, index: Index | None, templates: Templates) -> Reference:
     """The reference where nothing learned is at hand."""
-    return _template(analysis, _Guide(index), templates)
+    guide = _Guide(index)
+    found = _template(analysis, guide, templates)
+    each = tuple(_template(part, guide, templates) for part in several.parts(analysis))
+    return msgspec.structs.replace(found, parts=each)
 
 
 def _learned(
