@@ -14,12 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from service import auth, bodies, chat, lockout, pipelines, projects, runs
+from service import auth, bodies, chat, lockout, projects, runs
 from service.graph import draw
 from service.metrics import NAMES, oldest_s
 from service.problems import Problem, status_of
 from service.rendering import phases, steps
 from service.state import Request, Stores
+from workers import asking
 from workers.errors import BackendError, NotFound
 from workers.run_store import Busy
 from workers.runs import Options, State
@@ -176,10 +177,11 @@ async def retrigger(request: Request) -> Response:
     """The manual re-trigger, as a button."""
     form = request.scope["form"]
     project = await projects.named(request)
+    stores = request.state["stores"]
     options = Options(force="force" in form, use_template_only="use_template_only" in form)
     try:
         run = await run_in_threadpool(
-            pipelines.begin, request.state["stores"], project, "retrigger", options,
+            asking.ask, stores.ledger, stores.runs, project, "retrigger", options,
             force=options.force,
         )  # fmt: skip
     except Busy as busy:

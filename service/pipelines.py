@@ -13,10 +13,12 @@ from service import auth, lockout, projects, waiting
 from service.bodies import read_json
 from service.gitlab_access import DEVELOPER, Found, look_up, project_path
 from service.problems import Problem
-from service.state import Request, Stores
+from service.state import Request
+from workers.asking import ask
 from workers.errors import Denied, NotFound
-from workers.ledger import Trigger
-from workers.runs import Options, Project, Run, State, TriggerKind, new_run, public
+from workers.ledger import Ledger
+from workers.run_store import RunStore
+from workers.runs import Options, Run, State, public
 from workers.settings import AutoCommit, Settings
 
 WAIT_MAX_S = 120
@@ -56,7 +58,7 @@ async def workflow(request: Request) -> Response:
         branch=projects.checked_branch(asked.branch),
     )
     run = await run_in_threadpool(
-        begin, request.state["stores"], found.project, "workflow", options, force=False
+        ask, *_ledgers(request), found.project, "workflow", options, force=False
     )
     return await _answer(request, run)
 
@@ -67,33 +69,14 @@ async def retrigger(request: Request) -> Response:
     project = await projects.named(request)
     options = Options(force=asked.force, use_template_only=asked.use_template_only)
     run = await run_in_threadpool(
-        begin, request.state["stores"], project, "retrigger", options, force=asked.force
+        ask, *_ledgers(request), project, "retrigger", options, force=asked.force
     )
     return await _answer(request, run)
 
 
-def begin(
-    stores: Stores, project: Project, kind: TriggerKind, options: Options, *, force: bool
-) -> Run:
-    """A new run, kept and marked as work. Raises Busy where one is not over.
-
-    The one that waits for a push is woken instead, and does what is asked now.
-    """
-    active = stores.runs.find(stores.ledger.project(project.id).get("active", ""))
-    if active is not None and active.state == State.WAITING_FOR_PUSH:
-        woken = stores.runs.update(active.id, lambda run: _asked_again(run, options), "asked again")
-        stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=active.id))
-        return woken
-    supersede = force and active is not None and active.state == State.AWAITING_PIPELINE
-    run = stores.runs.create(new_run(project, kind, options=options), supersede=supersede)
-    stores.ledger.mark(project.id, "generate", Trigger(kind=kind, run=run.id))
-    return run
-
-
-def _asked_again(run: Run, options: Options) -> Run | None:
-    if run.state != State.WAITING_FOR_PUSH:  # a push came meanwhile
-        return None
-    return msgspec.structs.replace(run, options=options)
+def _ledgers(request: Request) -> tuple[Ledger, RunStore]:
+    stores = request.state["stores"]
+    return stores.ledger, stores.runs
 
 
 async def _found_by_us(request: Request, asked: Workflow) -> Found:

@@ -117,7 +117,7 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
         last_event=_last_event(facts),
         decision=_decision(decided, run) or (delivery.verdict if delivery else None),
         reason=decided.get("reason") or reason or None,
-        next_step=_next_step(decided, run),
+        next_step=decided.get("next_step") or _next_step(decided, run),
         run=public(run, contents=False) if run else None,
         hook={_hook_fact(k): _fact(k, v) for k, v in facts.items() if k.startswith("hook")},
         facts={

@@ -48,7 +48,8 @@ def decide(ledger: Ledger, runs: RunStore, work: Work, now: int) -> Decision:
         return Decision(run, "run", "")
     events = [trigger for trigger in work.triggers if trigger.kind in _KINDS]
     if not events:
-        return Decision(None, "noted", "nothing to do but to know of it")
+        said = known.get("opted_out") or "nothing to do but to know of it"
+        return Decision(None, "noted", said)
     event = _newest_news(events, known.get("source_sha", ""))
     if event is None:
         return Decision(None, "ignored", "this commit has been looked at already")
@@ -86,6 +87,8 @@ def _newest_news(events: Sequence[Trigger], looked_at: str) -> Trigger | None:
 
 def _settled(known: dict[str, str], now: int) -> str:
     """The standing reason why an event changes nothing; empty where a new look is due."""
+    if known.get("opted_out"):
+        return f"opted out: {known['opted_out']}"
     if known.get("merge_request"):
         return f"merge request !{known['merge_request']} is there already"
     if known.get("settled") and now - int(known.get("settled_at", "0")) < RELOOK_MS:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from workers.settings import AGAIN_LABEL
+
 BRANCH_PREFIX = "devops-backend/"
 """All our branches start so; a push to one is our own echo."""
 
@@ -19,7 +21,7 @@ ZERO_SHA = "0" * 40
 
 Kind = Literal[
     "project_created", "project_destroyed", "project_renamed", "project_transferred",
-    "push", "repository_updated", "pipeline",
+    "push", "repository_updated", "pipeline", "merge_request",
 ]  # fmt: skip
 Queue = Literal["generate", "record"]
 
@@ -40,6 +42,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     pipeline_source: str = ""
     sha: str = ""
     finished_at: str = ""
+    iid: int = 0
+    """Of one of our merge requests; `ref` is its branch."""
+    action: str = ""
+    """open, close, reopen, merge, update …"""
 
     @property
     def queue(self) -> Queue:
@@ -53,6 +59,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
             self.kind, self.project_id, self.path if self.kind.startswith("project_") else "",
             self.ref, self.before, self.after,
             self.pipeline_id, self.pipeline_status, self.finished_at,
+            *((self.iid, self.action) if self.kind == "merge_request" else ()),
         )  # fmt: skip
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -115,7 +122,20 @@ class _Pipeline(msgspec.Struct):
     finished_at: str | None = None
 
 
+class _Label(msgspec.Struct):
+    title: str = ""
+
+
+class _MergeRequest(msgspec.Struct):
+    iid: int
+    source_branch: str = ""
+    action: str | None = None
+    updated_at: str | None = None
+    labels: list[_Label] | None = None
+
+
 _decode = msgspec.json.Decoder(_Wire).decode
+_decode_merge_request = msgspec.json.Decoder(_MergeRequest).decode
 _decode_pipeline = msgspec.json.Decoder(_Pipeline).decode
 _decode_changes = msgspec.json.Decoder(list[_Change] | None).decode
 
@@ -183,6 +203,20 @@ def _pipeline(wire: _Wire) -> Event | Unwanted:
     )  # fmt: skip
 
 
+def _merge_request(wire: _Wire) -> Event | Unwanted:
+    found = _decode_merge_request(wire.object_attributes)
+    if not found.source_branch.startswith(BRANCH_PREFIX):
+        return Unwanted("a merge request of other people")
+    asked = any(label.title == AGAIN_LABEL for label in found.labels or ())
+    if not asked and found.action not in ("close", "reopen", "merge"):
+        return Unwanted("a change of our merge request that decides nothing")
+    return Event(
+        "merge_request", _id(wire), _path(wire), ref=_text(found.source_branch),
+        after=_text(found.updated_at, 64), iid=found.iid if 0 < found.iid < MAX_ID else 0,
+        action=_text(found.action, 64),
+    )  # fmt: skip
+
+
 PARSERS: Mapping[str, Callable[[_Wire], Event | Unwanted]] = {
     "project_create": _project_event("project_created"),
     "project_destroy": _project_event("project_destroyed"),
@@ -191,6 +225,7 @@ PARSERS: Mapping[str, Callable[[_Wire], Event | Unwanted]] = {
     "push": _push,
     "repository_update": _repository_update,
     "pipeline": _pipeline,
+    "merge_request": _merge_request,
 }
 """By `event_name`, else `object_kind`. What is not here is unwanted."""
 

@@ -8,6 +8,7 @@ from workers.clients.gitlab_types import Project
 from workers.detect.analysis import Analysis
 from workers.ledger import Ledger
 from workers.runs import Run, State
+from workers.settings import AGAIN_LABEL
 
 CI_FILE = ".gitlab-ci.yml"
 ASKED = ("retrigger", "workflow")
@@ -52,6 +53,14 @@ def of_project(project: Project) -> Stop | None:
             State.WAITING_FOR_PUSH, "the repository is empty", "push something, or retrigger",
         )  # fmt: skip
     return None
+
+
+def of_opt_out(known: dict[str, str], run: Run) -> Stop | None:
+    """What people said to the merge request of an earlier run. Who asks takes that back."""
+    if run.trigger.kind in ASKED or not known.get("opted_out"):
+        return None
+    reason = f"opted out: {known['opted_out']}"
+    return Stop(State.SKIPPED, reason, f"label it {AGAIN_LABEL}, or re-trigger the project")
 
 
 def of_files(root: frozenset[str]) -> Stop | None:

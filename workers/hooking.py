@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import structlog
 
-from workers.clients.gitlab_hooks import ensure_project_hook
+from workers.clients.gitlab_hook_care import ensure_project_hook
 from workers.deliveries import now_ms
 from workers.errors import Rejected
 from workers.wiring import Parts

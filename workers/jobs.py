@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import structlog
 from redis.exceptions import RedisError
 
-from workers import preview, rehearsal, settle
+from workers import preview, rehearsal, requests, settle
 from workers.decide import decide
 from workers.deliveries import now_ms
 from workers.events import Queue
@@ -70,13 +70,14 @@ def dry_run(ask_id: str) -> None:
 
 def handle(parts: Parts, work: Work) -> Run | None:
     """Decide, carry out, and note for every delivery what became of it."""
+    requests.look(parts, work)
     decision = decide(parts.ledger, parts.runs, work, now_ms())
     deliveries = [trigger.delivery for trigger in work.triggers]
     if decision.run is None:
         parts.ledger.note(deliveries, decision.verdict, decision.reason)
         if decision.verdict == "project_destroyed":
             settle.project_destroyed(parts, work.project)
-        elif deliveries:
+        elif deliveries and decision.verdict != "noted":
             parts.ledger.note_project(work.project, {
                 "decision": decision.verdict, "reason": decision.reason,
                 "next_step": decision.next_step, "decided_at": now_ms(),

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from rq.timeouts import BaseTimeoutException
 
-from workers import gates, hooking, preflighting
+from workers import gates, preflighting
 from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_types import Project
 from workers.deliveries import now_ms
@@ -30,6 +30,7 @@ from workers.runs import (
     Validation,
 )
 from workers.settings import AutoCommit
+from workers.standing import MAX_ATTEMPTS, Standing
 from workers.steps import describe
 from workers.steps.analyze import analyze
 from workers.steps.generate import Generated, generate
@@ -41,12 +42,6 @@ from workers.story import tell
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
-
-MAX_ATTEMPTS = 3
-"""Starts of a run that ended in a crash or a bug; then it is parked."""
-GIVE_UP_MS = 24 * 3600 * 1000
-"""How long a run waits for a GitLab that is away."""
-LONGEST_WAIT_S = 900
 
 
 def carry_out(parts: Parts, run: Run) -> Run:
@@ -71,14 +66,8 @@ def carry_out(parts: Parts, run: Run) -> Run:
         return carrier.wait("an internal error; the service's log has it", 10, broken=True)
 
 
-class _Carrier:
-    """A run on its way: what it is now, and the step it is in."""
-
-    def __init__(self, parts: Parts, run: Run) -> None:
-        self.parts = parts
-        self.run = run
-        self.step = "start"
-        self.said = ""
+class _Carrier(Standing):
+    """A run on its way: the steps, in order."""
 
     # -- the way
 
@@ -90,7 +79,8 @@ class _Carrier:
         self.change("reading the project", State.ANALYZING, attempts=self.run.attempts + 1)
         project = self.parts.gitlab.project(self.run.project.id)
         self.note_project(project)
-        stop = gates.of_project(project)
+        known = self.parts.ledger.project(project.id)
+        stop = gates.of_opt_out(known, self.run) or gates.of_project(project)
         if stop and stop.state is State.WAITING_FOR_PUSH:
             # There is time now; between the first push and the merge request each call counts.
             preflighting.ensure(self.parts, project)
@@ -122,7 +112,9 @@ class _Carrier:
         refused: list[str] = []
         self.change("choosing a reference pipeline", State.GENERATING)
         parts, site = self.parts, self.site(project, ref)
-        for reference in references(analysis, parts.learned, parts.index, parts.templates):
+        for reference in references(
+            analysis, parts.learned, parts.index, parts.templates, namespace=project.path
+        ):
             model = None if self.run.options.use_template_only or refused else parts.model
             generated = generate(analysis, reference, site, model)
             files = render(generated.plan)
@@ -176,7 +168,7 @@ class _Carrier:
         published = publish(
             self.parts.gitlab, target, files, run_id=self.run.id, intent=self.intend, mode=mode,
             title=describe.title(analysis), text=describe.text(told),
-            improve=True,
+            improve=True, again=self.run.trigger.kind in gates.ASKED,
         )  # fmt: skip
         return self.published(project.id, published, plan.digest)
 
@@ -193,7 +185,11 @@ class _Carrier:
         committed = now_ms()
         poll_ms = int(self.parts.settings.poll_interval_s * 1000)
         ledger.later(f"poll:{project}:{self.run.id}", committed + poll_ms)
-        ledger.note_project(project, {"merge_request": opened.iid if opened else ""})
+        state = opened.state if opened else ""
+        ledger.note_project(
+            project,
+            {"merge_request": opened.iid if opened else "", "merge_request_state": state},
+        )
         self.change(
             f"committed {sha[:8]} on {published.branch}", State.AWAITING_PIPELINE, attempts=0,
             commit=Commit(sha, published.branch, published.url), committed_ms=committed,
@@ -230,85 +226,6 @@ class _Carrier:
                 GraphJob(node.job, node.stage, node.needs or ()) for node in plan.stage_graph()
             ),
         )  # fmt: skip
-
-    def change(self, message: str, state: State, **fields: object) -> None:
-        """Write where the run stands. `message` is a line of progress; "" writes none."""
-        self.step = _STEP[state]
-        fields["state"] = state
-        self.run = self.parts.runs.update(
-            self.run.id, lambda run: msgspec.structs.replace(run, **fields), message
-        )
-
-    def say(self, message: str) -> None:
-        """A line of progress that changes nothing; the same one is not said twice in a row."""
-        if message != self.said:
-            self.parts.runs.say(self.run, message)
-        self.said = message
-
-    def note_project(self, project: Project) -> None:
-        """Names may have changed since the event; the webhook may be missing."""
-        known = msgspec.structs.replace(self.run.project, path=project.path, url=project.web_url)
-        self.change("", State.ANALYZING, project=known, reason=None, next_step=None)
-        self.parts.ledger.note_project(project.id, {"path": project.path, "url": project.web_url})
-        hooking.ensure(self.parts, project.id)
-
-    def stop(self, stop: gates.Stop) -> Run:
-        """The run ends, or waits, for a reason that is nobody's fault."""
-        ledger, project = self.parts.ledger, self.run.project.id
-        if stop.state is State.WAITING_FOR_PUSH:
-            if stop.again_s:
-                ledger.later(f"generate:{project}", now_ms() + int(stop.again_s * 1000))
-            self.change(
-                stop.reason, stop.state, reason=stop.reason, next_step=stop.next_step, attempts=0
-            )
-            self.decided("waiting", stop.reason, stop.next_step)
-            return self.run
-        if stop.lasting:
-            ledger.note_project(project, {"settled": stop.reason, "settled_at": now_ms()})
-        return self.end(stop.state, stop.reason, stop.next_step)
-
-    def end(self, state: State, reason: str, next_step: str | None) -> Run:
-        """An end state, with its reason and what a person can do."""
-        self.change(reason, state, reason=reason, next_step=next_step)
-        self.decided(str(state), reason, next_step or "")
-        return self.run
-
-    def decided(self, decision: str, reason: str, next_step: str) -> None:
-        """What the project page tells."""
-        self.parts.ledger.note_project(
-            self.run.project.id,
-            {
-                "decision": decision,
-                "reason": reason,
-                "next_step": next_step,
-                "decided_at": now_ms(),
-            },
-        )
-
-    def wait(self, reason: str, after: float, *, broken: bool = False) -> Run:
-        """Try again later: nobody sleeps in a worker."""
-        step = self.step
-        if now_ms() - self.run.created_ms > GIVE_UP_MS:
-            return self.end(State.ERROR, f"{step}: {reason}; given up after a day", "retrigger")
-        if broken and self.run.attempts >= MAX_ATTEMPTS:
-            return self.end(State.ERROR, f"{step}: {reason}", "see the log, then retrigger")
-        pause = min(max(after, 1.0), LONGEST_WAIT_S)
-        self.change(
-            f"{step}: {reason}; tried again in {pause:.0f} s", self.run.state, reason=reason,
-            attempts=self.run.attempts if broken else 0,
-        )  # fmt: skip
-        project = self.run.project.id
-        self.parts.ledger.later(f"generate:{project}", now_ms() + int(pause * 1000))
-        self.decided("retry", reason, f"tried again by itself in {pause:.0f} s")
-        return self.run
-
-
-_STEP: dict[State, str] = {
-    State.QUEUED: "start", State.WAITING_FOR_PUSH: "analyze", State.ANALYZING: "analyze",
-    State.GENERATING: "generate", State.VALIDATING: "validate", State.COMMITTING: "commit",
-    State.AWAITING_PIPELINE: "confirm", State.SUCCEEDED: "end", State.FAILED: "end",
-    State.SKIPPED: "end", State.UNCONFIRMED: "end", State.ERROR: "end",
-}  # fmt: skip
 
 
 def _found(analysis: Analysis) -> str:

@@ -19,6 +19,9 @@ from workers.errors import Misconfigured
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
 
+AGAIN_LABEL = "devops-backend::again"
+"""On a merge request of ours: give the project a pipeline again, also where it was closed."""
+
 REGISTRY = re.compile(
     r"(?:\$CI_REGISTRY_IMAGE|[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?)(?:/[a-z0-9._-]+)*/?"
 )

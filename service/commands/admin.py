@@ -11,7 +11,8 @@ from workers.errors import Misconfigured
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from workers.clients.gitlab_hooks import HookState, Shelf
+    from workers.clients.gitlab_hook_care import HookState
+    from workers.clients.gitlab_hooks import Shelf
     from workers.wiring import Parts
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -59,7 +60,7 @@ def hooks_install(
     none: `--group` hears of new projects there, `--project` of one project's pushes.
     """
     from service.stack import require_secret
-    from workers.clients.gitlab_hooks import ensure
+    from workers.clients.gitlab_hook_care import ensure
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)
@@ -81,7 +82,7 @@ def hooks_check(
     project: ProjectOption = "", group: GroupOption = "", as_json: Json = False
 ) -> None:
     """Say whether the webhook is there and sound. Changes nothing; exit code 1 where it is not."""
-    from workers.clients.gitlab_hooks import faults, find
+    from workers.clients.gitlab_hook_care import faults, find
 
     parts, url = _parts()
     shelf = _shelf(parts, project, group)

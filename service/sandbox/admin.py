@@ -122,9 +122,9 @@ def _set(sandbox: Sandbox, project: Project, body: Body) -> None:
 def create_project(sandbox: Sandbox, _: Request, body: Body) -> Body:
     owner = sandbox.forge.add_user(str(body.get("owner") or "dev"))
     role = Role(int(body.get("bot_role", Role.MAINTAINER)))
+    files = _blobs(body)  # before anything is made: an unknown sample is refused
     project = sandbox.create_project(str(body["path"]) if "path" in body else "", owner, role)
     _set(sandbox, project, body)
-    files = _blobs(body)
     if files:
         sandbox.push(project, owner, files, branch=body.get("branch"), text="Add sources")
     return overview(sandbox.forge, project)

@@ -69,6 +69,7 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", f"{R}/commits/:sha", commits.get_commit),
     ("GET", M, merge_requests.list_merge_requests),
     ("POST", M, merge_requests.create_merge_request),
+    ("GET", "/merge_requests", merge_requests.list_mine),
     ("GET", f"{M}/:iid", merge_requests.get_merge_request),
     ("PUT", f"{M}/:iid", merge_requests.update_merge_request),
     ("PUT", f"{M}/:iid/merge", merge_requests.merge),

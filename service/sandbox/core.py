@@ -16,7 +16,7 @@ from service.sandbox.journal import Journal
 from service.sandbox.pipelines import Runner
 from service.sandbox.refusal import message
 from service.sandbox.repository import ZERO, Author, Blob, Change
-from service.sandbox.state import Hook, Project, Role, User
+from service.sandbox.state import Hook, Project, Role, User, now
 
 GITLAB_VERSION = "18.8.0"
 
@@ -132,6 +132,7 @@ class Sandbox:
             project.protected[project.repository.default_branch] = Role.MAINTAINER
         if quiet:
             return
+        project.updated_at = now()
         for change in changes:
             self.runner.pushed(project, user, change)
         self.courier.push(project, user, changes)

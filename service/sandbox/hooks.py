@@ -20,7 +20,7 @@ from service.sandbox import payloads
 from service.sandbox.forge import Forge
 from service.sandbox.refusal import not_found
 from service.sandbox.repository import Change
-from service.sandbox.state import Hook, Pipeline, Project, User, now, wildcard
+from service.sandbox.state import Hook, MergeRequest, Pipeline, Project, User, now, wildcard
 
 TIMEOUT_S = 10.0
 # GitLab's limit of refs of one type and action in a push, above which push hooks are not sent.
@@ -101,6 +101,14 @@ class Courier:
         body = payloads.pipeline_event(self.forge, project, pipeline)
         hooks = [hook for hook in self._hooks(project) if hook.pipeline_events]
         self._send_all(hooks, "Pipeline Hook", f"pipeline:{pipeline.status}", body)
+
+    def merge_request(
+        self, project: Project, user: User, request: MergeRequest, action: str
+    ) -> None:
+        """Tells what was done to a merge request."""
+        body = payloads.merge_request_event(self.forge, project, user, request, action)
+        hooks = [hook for hook in self._hooks(project) if hook.merge_requests_events]
+        self._send_all(hooks, "Merge Request Hook", f"merge_request:{action}", body)
 
     def _group_hooks(self, project: Project) -> list[Hook]:
         groups = self.forge.groups_of(project)

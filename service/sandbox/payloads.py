@@ -252,3 +252,27 @@ def runner_block() -> Payload:
         "is_shared": True,
         "tags": ["simulated"],
     }
+
+
+def merge_request_event(
+    forge: Forge, project: Project, user: User, request: MergeRequest, action: str
+) -> Payload:
+    """Merge Request Hook: what was done to it, and how it stands."""
+    labels = [{"title": name} for name in request.labels]
+    attributes = merge_request_block(forge, project, request) | {
+        "state": request.state,
+        "action": action,
+        "description": request.description,
+        "draft": request.draft,
+        "labels": labels,
+        "updated_at": hook_time(request.updated_at),
+    }
+    return {
+        "object_kind": "merge_request",
+        "event_type": "merge_request",
+        "user": user_block(user),
+        "project": project_block(forge, project),
+        "object_attributes": attributes,
+        "labels": labels,
+        "changes": {},
+    }

@@ -137,6 +137,7 @@ class MergeRequest(msgspec.Struct):
     state: str = "opened"
     notes: list[Note] = msgspec.field(default_factory=list)
     remove_source_branch: bool = False
+    closed_at: datetime | None = None
     created_at: datetime = msgspec.field(default_factory=now)
     updated_at: datetime = msgspec.field(default_factory=now)
 

@@ -13,7 +13,7 @@ from tests.chaos.rig import Rig, rig
 from tests.chaos.traffic import Delivery, Sender, Subject, make, populate
 from workers.deliveries import key
 from workers.errors import Retryable
-from workers.run import MAX_ATTEMPTS
+from workers.standing import MAX_ATTEMPTS
 from workers.run_store import RunStore
 from workers.runs import Run, State
 

@@ -55,7 +55,7 @@ def failing() -> Iterator[str]:
 
 
 def test_installed_once_with_its_events(at: Instance) -> None:
-    """Push and pipeline events on; the second call finds it and writes nothing."""
+    """Push, pipeline and merge request events on; the second call finds it and writes nothing."""
     project = at.control.create_project("acme/hooked")
     made = ensure_project_hook(at.gitlab, project.id, URL, SECRET, SIGNING)
     assert made.created
@@ -65,7 +65,7 @@ def test_installed_once_with_its_events(at: Instance) -> None:
     [hook] = at.gitlab.project_hooks(project.id)
     assert (hook.url, hook.name) == (URL, "devops-backend")
     assert hook.push_events
-    assert hook.pipeline_events
+    assert hook.pipeline_events and hook.merge_requests_events
     assert hook.enable_ssl_verification
     assert [call.method for call in at.control.calls("/hooks")] == ["GET", "POST", "GET", "GET"]
 
@@ -84,7 +84,7 @@ def test_a_broken_one_is_repaired(at: Instance) -> None:
     broken = at.gitlab.create_project_hook(project.id, fields)
     state = ensure_project_hook(at.gitlab, project.id, URL, SECRET, SIGNING)
     assert (state.id, state.created, state.signed) == (broken.id, False, True)
-    assert len(state.repaired) == 6
+    assert len(state.repaired) == 7
     [hook] = at.gitlab.project_hooks(project.id)
     assert hook.url == URL
     assert hook.push_events
@@ -168,7 +168,7 @@ def test_a_broken_group_hook_is_repaired(at: Instance) -> None:
     events = {"push_events": False, "pipeline_events": False, "project_events": False}
     broken = at.gitlab.create_group_hook(number, {"url": URL, **events})
     state = ensure_group_hook(at.gitlab, number, URL, SECRET)
-    assert state.id == broken.id and len(state.repaired) == 3
+    assert state.id == broken.id and len(state.repaired) == 4
     assert "births of projects were not told" in state.repaired
     assert at.gitlab.group_hooks(number)[0] == other
     at.gitlab.delete_group_hook(number, broken.id)

@@ -348,11 +348,25 @@ def test_a_closed_merge_request_stays_closed(at: Instance) -> None:
     at.gitlab.put(
         "/projects/{}/merge_requests/{}", case.project.id, 1, body={"state_event": "close"}
     )
-    assert case.publish().merge_request == first.merge_request
+    again = case.publish().merge_request
+    assert again is not None and (again.iid, again.state) == (first.merge_request.iid, "closed")
     [seen] = case.now().merge_requests
     assert seen.state == "closed"
     case.publish({**FILES, "Dockerfile": "FROM x\n"}, improve=True)
     assert [request.state for request in case.now().merge_requests] == ["closed", "opened"]
+
+
+def test_a_closed_merge_request_is_opened_again_for_who_asks(at: Instance) -> None:
+    """With or without a new commit it is the same one: a project has one merge request."""
+    case = Case(at, "asked")
+    case.publish()
+    for files in (FILES, {**FILES, "Dockerfile": "FROM x\n"}):
+        at.gitlab.put(
+            "/projects/{}/merge_requests/{}", case.project.id, 1, body={"state_event": "close"}
+        )
+        opened = case.publish(files, improve=True, again=True).merge_request
+        assert opened is not None and (opened.iid, opened.state) == (1, "opened")
+    assert [request.state for request in case.now().merge_requests] == ["opened"]
 
 
 def test_without_the_right_nothing_is_written(at: Instance) -> None:

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.events import PARSERS, Event, Unwanted, parse
+from workers.settings import AGAIN_LABEL
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "hooks"
 
 EXPECTED: dict[str, tuple[str, int] | None] = {
     "group_hook_project_create": ("project_created", 22),
     "job_hook": None,
+    "merge_request_hook": ("merge_request", 1),
     "pipeline_hook": ("pipeline", 1),
     "push_hook": ("push", 15),
     "push_hook_recorded_delivery": ("push", 7),
@@ -59,6 +61,34 @@ def test_a_push_and_a_pipeline_carry_what_is_needed() -> None:
     assert (pipeline.pipeline_id, pipeline.pipeline_status, pipeline.queue) == (
         31, "success", "record",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("branch", "action", "labels", "wanted"),
+    [
+        ("devops-backend/ci-1", "close", [], True),
+        ("devops-backend/ci-1", "reopen", [], True),
+        ("devops-backend/ci-1", "merge", [], True),
+        ("devops-backend/ci-1", "update", [], False),
+        ("devops-backend/ci-1", "open", [], False),
+        ("devops-backend/ci-1", "update", [AGAIN_LABEL], True),
+        ("feature", "close", [AGAIN_LABEL], False),
+    ],
+)
+def test_which_changes_of_merge_requests_decide_something(
+    branch: str, action: str, labels: list[str], wanted: bool
+) -> None:
+    """Ours closed, opened again, merged or labelled; not our own edits, not other people's."""
+    body = json.loads((SAMPLES / "merge_request_hook.json").read_text())
+    titles = [{"title": title} for title in labels]
+    body["object_attributes"] |= {"source_branch": branch, "action": action, "labels": titles}
+    event = parse(json.dumps(body).encode())
+    assert isinstance(event, Event) is wanted
+    if isinstance(event, Event):
+        assert (event.iid, event.ref, event.queue) == (4, branch, "generate")
+        other = {**body, "object_attributes": {**body["object_attributes"], "iid": 5}}
+        second = parse(json.dumps(other).encode())
+        assert isinstance(second, Event) and second.content_key != event.content_key
 
 
 @pytest.mark.parametrize(

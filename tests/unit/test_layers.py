@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 SHARED = {
     "workers", "workers.settings", "workers.errors", "workers.events", "workers.ledger",
-    "workers.deliveries",
+    "workers.deliveries", "workers.asking", "workers.sweeps",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
     "workers.learned", "workers.confidence", "workers.logs",
 }  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from workers.clients.gitlab_hooks import (
-    Hooks,
+from workers.clients.gitlab_hook_care import (
     HookState,
     ensure_group_hook,
     ensure_project_hook,
     ensure_system_hook,
 )
+from workers.clients.gitlab_hooks import Hooks
 from workers.clients.gitlab_merge_requests import MergeRequests
 from workers.clients.gitlab_pipelines import Pipelines
 from workers.clients.gitlab_source import ApiSource

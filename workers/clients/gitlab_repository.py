@@ -28,6 +28,8 @@ _PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*"
 _PATH = re.compile(f"{_PART}(?:/{_PART})+")
 _BY_ID = re.compile(r"/api/v4/projects/(\d+)$")
 MAX_PAGES = 20
+PAGE = 100
+"""Rows of one answer, GitLab's most."""
 MAX_FILE = 2 * 1024 * 1024
 
 
@@ -96,6 +98,15 @@ class Repository(Connection):
                 raise
             return self.get("/projects/{}", int(found[1])).decode(Project)
 
+    def projects_after(self, project_id: int, access: int | None) -> tuple[Project, ...]:
+        """A hundred projects by id, after one, that are not archived: those where the token's user
+        has this access level at least, or with None all that it can see."""
+        answer = self.get(
+            "/projects", order_by="id", sort="asc", pagination="keyset", per_page=PAGE,
+            id_after=project_id or None, archived="false", min_access_level=access,
+        )  # fmt: skip
+        return tuple(answer.decode(list[Project]))
+
     def access_level(self, project_id: int) -> int:
         """The token's own access level in the project: 30 Developer, 40 Maintainer, 60 admin.
 
@@ -120,6 +131,12 @@ class Repository(Connection):
         except NotFound:
             return None
         return answer.decode(Branch)
+
+    def branches_with(self, project_id: int, prefix: str) -> tuple[Branch, ...]:
+        """Branches whose names begin so, a hundred at most."""
+        template = "/projects/{}/repository/branches"
+        answer = self.get(template, project_id, search=f"^{prefix}", per_page=PAGE)
+        return tuple(answer.decode(list[Branch]))
 
     def delete_branch(self, project_id: int, name: str) -> None:
         """Remove a branch. Raises NotFound where there is none."""

@@ -59,6 +59,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """None or "" for `.gitlab-ci.yml`; else a committed `.gitlab-ci.yml` is not read."""
     auto_devops: bool | None = msgspec.field(name="auto_devops_enabled", default=None)
     marked_for_deletion_on: str | None = None
+    created_at: str | None = None
+    last_activity_at: str | None = None
+    """ISO 8601; GitLab moves it once an hour at most."""
     container_registry_enabled: bool | None = None
     container_registry_access_level: str | None = None
     merge_requests_enabled: bool | None = None
@@ -165,6 +168,11 @@ class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
     source_branch: str = ""
     target_branch: str = ""
     sha: str | None = None
+    project_id: int = 0
+    labels: tuple[str, ...] = ()
+    updated_at: str | None = None
+    closed_at: str | None = None
+    """ISO 8601, of the last time; stays when it is opened again."""
 
 
 class PipelineRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +241,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     push_events: bool | None = False
     pipeline_events: bool | None = False
     repository_update_events: bool | None = False
+    merge_requests_events: bool | None = False
     project_events: bool | None = None
     """None where this GitLab tells groups nothing of new projects (before 17.6)."""
     enable_ssl_verification: bool | None = True
@@ -247,6 +256,27 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     def disabled(self) -> bool:
         """True where GitLab paused or ended its deliveries."""
         return self.alert_status in ("temporarily_disabled", "disabled")
+
+
+class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a project's webhook to deliver, the body as it was sent."""
+
+    id: int
+    response_status: str | None = None
+    """The HTTP status as text, or "internal error" where no answer came."""
+    request_headers: dict[str, Any] | None = None
+    request_data: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def failed(self) -> bool:
+        """Whether GitLab counts it as a failure: anything but 2xx and 3xx."""
+        return (self.response_status or "")[:1] not in ("2", "3")
+
+    @property
+    def key(self) -> str:
+        """`Idempotency-Key` of the delivery, the same when it is sent again; "" without one."""
+        found = (self.request_headers or {}).get("Idempotency-Key")
+        return found if isinstance(found, str) else ""
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from workers.clients.gitlab_types import PipelineState
 from workers.detect.analysis import Analysis
+from workers.settings import AGAIN_LABEL
 from workers.steps.confirm import Verdict
 from workers.steps.ending import outcome
 from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, table
@@ -252,7 +253,7 @@ def _change(story: Story) -> str:
     return "## How to change or stop it\n\n" + bullets(
         (
             "Edit the files on this branch as you like: commits of yours are never overwritten.",
-            "To decline, close this merge request.",
+            f"To decline, close this merge request; the label {code(AGAIN_LABEL)} brings it back.",
             "A project whose default branch has a pipeline already is left alone.",
             f"{run} This text is kept up to date by the service; comments are not.",
         )

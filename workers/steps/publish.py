@@ -59,6 +59,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     iid: int
     url: str
+    state: str = "opened"
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,12 +99,14 @@ def publish(
     title: str,
     text: str,
     improve: bool = False,
+    again: bool = False,
 ) -> Published:
     """Commit `files` and open the draft merge request, as far as `mode` says.
 
     Safe to call again after any error. Files that exist in the source commit are kept as they
     are. `improve` lets it replace what we ourselves committed to the same branch before; it costs
-    nothing where there is no such branch.
+    nothing where there is no such branch. `again`: a person asked, so a merge request that was
+    closed is opened again.
 
     Raises Rejected where a pipeline exists already, a file is none of `MANAGED`, or the branch
     would be a protected one; Conflict where the branch holds something else; what the client
@@ -120,7 +123,9 @@ def publish(
         remove_if_protected(gitlab, target.project_id, branch)
     opened = None
     if mode is AutoCommit.MERGE_REQUEST:
-        opened = _merge_request(gitlab, target, branch, DRAFT + title, text, fresh=changed)
+        opened = _merge_request(
+            gitlab, target, branch, DRAFT + title, text, fresh=changed, again=again
+        )
     return Published(
         sha=commit.sha,
         url=commit.url,
@@ -234,14 +239,16 @@ def _changes(
 
 
 def _merge_request(
-    gitlab: GitLab, target: Target, branch: str, title: str, text: str, *, fresh: bool
+    gitlab: GitLab, target: Target, branch: str, title: str, text: str, *, fresh: bool, again: bool
 ) -> Opened:
     """The draft merge request of our branch, opened or brought up to date.
 
-    One that a person closed stays closed, unless there is a `fresh` commit to look at.
+    One that a person closed stays closed, unless there is a `fresh` commit to look at, or one
+    asked for it `again`.
     """
-    found = None if fresh else gitlab.merge_request_of(target.project_id, branch)
-    if found is None:
+    look = again or not fresh
+    found = gitlab.merge_request_of(target.project_id, branch) if look else None
+    if found is None or (fresh and found.state == "merged"):
         try:
             return _opened(
                 gitlab.create_merge_request(
@@ -256,10 +263,11 @@ def _merge_request(
             found = gitlab.merge_request_of(target.project_id, branch)
             if found is None or found.state != "opened":
                 raise
-    if found.state == "opened" and found.description != text:
-        gitlab.update_merge_request(target.project_id, found.iid, text=text)
+    closed = found.state == "closed" and again
+    if closed or (found.state == "opened" and found.description != text):
+        found = gitlab.update_merge_request(target.project_id, found.iid, text=text, reopen=closed)
     return _opened(found)
 
 
 def _opened(found: MergeRequest) -> Opened:
-    return Opened(found.iid, found.web_url)
+    return Opened(found.iid, found.web_url, found.state)

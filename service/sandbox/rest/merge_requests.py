@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from service.sandbox.payloads import addresses
@@ -38,6 +39,7 @@ def show(call: Call, project: Project, request: MergeRequest) -> dict[str, Any]:
         "state": request.state,
         "created_at": stamp(request.created_at),
         "updated_at": stamp(request.updated_at),
+        "closed_at": stamp(request.closed_at),
         "target_branch": request.target_branch,
         "source_branch": request.source_branch,
         "source_project_id": project.id,
@@ -88,6 +90,23 @@ def list_merge_requests(call: Call) -> Answer:
         and set(wanted) <= set(request.labels)
     ]
     return paginate(call, found, lambda request: show(call, project, request))
+
+
+def list_mine(call: Call) -> Answer:
+    """`GET /merge_requests`: the caller's own in all projects, by their last change."""
+    after = call.query.get("updated_after")
+    edge = datetime.fromisoformat(after) if after else None
+    state = call.query.get("state", "all")
+    found = [
+        (project, request)
+        for project in call.sandbox.forge.all()
+        for request in project.merge_requests.values()
+        if request.author is call.user
+        and state in ("all", request.state)
+        and (edge is None or request.updated_at > edge)
+    ]
+    found.sort(key=lambda pair: pair[1].updated_at, reverse=call.query.get("sort") != "asc")
+    return paginate(call, found, lambda pair: show(call, *pair))
 
 
 def create_merge_request(call: Call) -> Answer:
@@ -161,11 +180,12 @@ def _execute(call: Call, project: Project, request: MergeRequest) -> None:
 def _merge(call: Call, project: Project, request: MergeRequest) -> None:
     source = project.repository.resolve(f"refs/heads/{request.source_branch}")
     if source is not None:
-        request.state = "merged"
+        request.state, request.updated_at = "merged", now()
         text = f"Merge branch '{request.source_branch}' into '{request.target_branch}'"
         call.sandbox.push(
             project, call.user, dict(source.files), branch=request.target_branch, text=text
         )
+        call.sandbox.courier.merge_request(project, call.user, request, "merge")
 
 
 def get_merge_request(call: Call) -> Answer:
@@ -181,13 +201,24 @@ def update_merge_request(call: Call) -> Answer:
     request.labels += [n for n in _labels(call.get("add_labels")) if n not in request.labels]
     dropped = _labels(call.get("remove_labels"))
     request.labels = [name for name in request.labels if name not in dropped]
-    states = {"close": "closed", "reopen": "opened"}
-    request.state = states.get(call.text("state_event") or "", request.state)
+    action = _turn(request, call.text("state_event") or "")
     if call.get("description") is not None:
         request.description = _description(call, call.text("description") or "")
         _execute(call, project, request)
     request.updated_at = now()
+    call.sandbox.courier.merge_request(project, call.user, request, action)
     return Answer(show(call, project, request))
+
+
+def _turn(request: MergeRequest, event: str) -> str:
+    """Carries out a `state_event`; the action that hooks tell of."""
+    if event == "close" and request.state == "opened":
+        request.state, request.closed_at = "closed", now()
+        return "close"
+    if event == "reopen" and request.state == "closed":
+        request.state = "opened"
+        return "reopen"
+    return "update"
 
 
 def merge(call: Call) -> Answer:

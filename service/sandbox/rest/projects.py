@@ -96,18 +96,29 @@ def get_project(call: Call) -> Answer:
 
 
 def list_projects(call: Call) -> Answer:
-    """Projects that the caller may see; `search`, `membership`."""
+    """Projects that the caller may see; `search`, `membership`, `archived`, `min_access_level`.
+
+    Newest first, or by `id_after` with `order_by=id&sort=asc`, as keyset pagination goes.
+    """
     forge = call.sandbox.forge
     user = call.token.user if call.token else None
     wanted = (call.text("search") or "").lower()
-    least = Role.GUEST
+    level = call.query.get("min_access_level", "")
+    least = Role(int(level)) if level.isdigit() else Role.GUEST
+    archived = call.query.get("archived")
+    edge = call.query.get("id_after", "")
     seen = [
         project
         for project in forge.all()
-        if forge.role(project, user) >= least and wanted in project.full_path.lower()
+        if forge.role(project, user) >= least
+        and wanted in project.full_path.lower()
+        and archived in (None, str(project.archived).lower())
+        and (not edge.isdigit() or project.id > int(edge))
     ]
     if call.flag("membership") and user is not None:
         seen = [project for project in seen if user.id in project.members]
+    if call.query.get("sort") == "asc":
+        return paginate(call, seen, lambda project: show_project(call, project))
     return paginate(call, seen[::-1], lambda project: show_project(call, project))
 
 

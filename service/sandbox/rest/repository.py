@@ -135,7 +135,11 @@ def show_branch(call: Call, project: Project, name: str) -> dict[str, Any]:
 def list_branches(call: Call) -> Answer:
     project = call.project(Role.REPORTER)
     wanted = call.query.get("search", "")
-    names = [name for name in sorted(project.repository.branches) if wanted in name]
+    names = sorted(project.repository.branches)
+    if wanted.startswith("^"):
+        names = [name for name in names if name.startswith(wanted[1:])]
+    else:
+        names = [name for name in names if wanted in name]
     return paginate(call, names, lambda name: show_branch(call, project, name))
 
 
