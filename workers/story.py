@@ -58,6 +58,7 @@ def story(
         origin=_origin(run, learned),
         files=tuple(file.path for file in run.files if file.path not in run.kept),
         steps=plan.stage_graph(),
+        apps=plan.apps,
         variables=plan.required_variables,
         notes=plan.notes,
         kept=run.kept,

@@ -16,27 +16,17 @@ from workers.detect.analysis import Analysis
 from workers.settings import AGAIN_LABEL
 from workers.steps.confirm import Verdict
 from workers.steps.ending import outcome
-from workers.steps.markdown import bullets, code, flowchart, label, plain, prose, table
+from workers.steps.graph import App, Step, graph
+from workers.steps.markdown import bullets, code, label, plain, prose, table
 from workers.steps.preflight import Preflight
 from workers.steps.readiness import section as readiness
 
-STAGES = ("compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn")
 MAX_EVIDENCE = 25
+MAX_LANGUAGES = 4
+MAX_JOBS = 8
+"""Jobs that a cell names."""
 MAX_TEXT = 100_000
 """Characters; GitLab takes 1,048,576, and no reader takes more than this."""
-
-
-class Step(Protocol):
-    """A job of the stage graph. `needs` None: it waits for all earlier stages."""
-
-    @property
-    def job(self) -> str: ...
-    @property
-    def stage(self) -> str: ...
-    @property
-    def needs(self) -> tuple[str, ...] | None: ...
-    @property
-    def advisory(self) -> bool: ...
 
 
 class Needed(Protocol):
@@ -77,6 +67,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     files: tuple[str, ...]
     steps: Sequence[Step] = ()
+    apps: Sequence[App] = ()
+    """Each of several apps; empty for one."""
     variables: Sequence[Needed] = ()
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -89,10 +81,10 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def title(analysis: Analysis) -> str:
-    """`Add a CI pipeline (go, gin)`, without the prefix of a draft."""
-    stack = ", ".join(
-        filter(None, (label(analysis.language or ""), label(analysis.framework or "")))
-    )
+    """`Add a CI pipeline (go, gin)`, without the prefix of a draft; languages of several apps."""
+    words = [part.language for part in analysis.parts] or [analysis.language, analysis.framework]
+    known = dict.fromkeys(label(word) for word in words if word)
+    stack = ", ".join(word for word in list(known)[:MAX_LANGUAGES] if word)
     return f"Add a CI pipeline ({stack})" if stack else "Add a CI pipeline"
 
 
@@ -103,7 +95,7 @@ def text(story: Story) -> str:
         outcome(story.pipeline, story.verdict),
         _ready(story),
         _found(story.analysis),
-        _graph(story.steps),
+        graph(story.steps, story.apps),
         _origin(story.origin),
         _variables(story.variables, story.preflight),
         _left_out(story),
@@ -134,7 +126,7 @@ def _ready(story: Story) -> str:
     """What is needed before it can run; nothing once it has run."""
     if story.verdict is not None and story.verdict.outcome == "succeeded":
         return ""
-    builds = any(step.job == "build_image" for step in story.steps)
+    builds = any(step.stage == "build" for step in story.steps)
     return readiness(story.preflight, builds_image=builds)
 
 
@@ -151,13 +143,17 @@ def _found(analysis: Analysis) -> str:
         "Port": str(analysis.port) if analysis.port else None,
         "Monorepo": analysis.monorepo,
     }
+    if analysis.parts:
+        # What else was found is each app's own: its evidence tells.
+        facts = {"Monorepo": analysis.monorepo, "Apps": str(len(analysis.parts))}
     rows = [(name, code(value)) for name, value in facts.items() if value]
-    shown = analysis.evidence[:MAX_EVIDENCE]
+    told = dict.fromkeys(e for one in analysis.parts or (analysis,) for e in one.evidence)
+    shown = list(told)[:MAX_EVIDENCE]
     evidence = table(
         ("Claim", "File", "Line"),
         ((code(e.claim), code(e.file), str(e.line) if e.line > 0 else "—") for e in shown),
     )
-    more = len(analysis.evidence) - len(shown)
+    more = len(told) - len(shown)
     parts = [
         "## What was found",
         f"Confidence {analysis.confidence:.0%}.",
@@ -166,29 +162,6 @@ def _found(analysis: Analysis) -> str:
         f"And {more} more." if more else "",
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _graph(steps: Sequence[Step]) -> str:
-    """The jobs by stage, and what needs what."""
-    if not steps:
-        return ""
-    stages = sorted(
-        dict.fromkeys(step.stage for step in steps),
-        key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES),
-    )
-    groups = [
-        (
-            stage,
-            [
-                (step.job, f"{step.job} (advisory)" if step.advisory else step.job)
-                for step in steps
-                if step.stage == stage
-            ],
-        )
-        for stage in stages
-    ]
-    arrows = [(need, step.job) for step in steps for need in step.needs or ()]
-    return f"## The pipeline\n\n{flowchart(groups, arrows)}"
 
 
 _SOURCES = {
@@ -223,7 +196,7 @@ def _variables(variables: Sequence[Needed], seen: Preflight | None) -> str:
             ("needed" if v.needed else "optional") + (", set" if v.name in present else ""),
             "masked, not protected" if v.secret else "plain",
             prose(v.why).replace("|", "¦"),
-            " ".join(code(job) for job in v.used_by) or "—",
+            _jobs(v.used_by),
         )
         for v in variables
     )
@@ -232,6 +205,12 @@ def _variables(variables: Sequence[Needed], seen: Preflight | None) -> str:
         " group. This branch is not protected, so a protected variable would not reach it.\n\n"
         + table(("Variable", "", "Kind", "Why", "Used by"), rows)
     )
+
+
+def _jobs(names: tuple[str, ...]) -> str:
+    more = len(names) - MAX_JOBS
+    shown = " ".join(code(name) for name in names[:MAX_JOBS]) or "—"
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _left_out(story: Story) -> str:

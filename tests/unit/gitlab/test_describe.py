@@ -102,6 +102,52 @@ def test_the_graph_shows_stages_in_order() -> None:
     assert "j0 --> j1" in graph
 
 
+class App(msgspec.Struct, frozen=True):
+    name: str
+    path: str
+    template: str = "go"
+    language: str | None = "go"
+    framework: str | None = None
+
+
+SEVERAL = msgspec.structs.replace(
+    STORY,
+    analysis=msgspec.structs.replace(
+        ANALYSIS,
+        monorepo="services",
+        parts=(
+            Analysis(language="go", evidence=(Evidence("language=go", "services/api/go.mod"),)),
+            Analysis(
+                language="python", evidence=(Evidence("port=8000", "services/ml/main.py", 3),)
+            ),
+        ),
+    ),
+    apps=(App("api", "services/api"), App("ml", "services/ml", "python-flask", "python", "flask")),
+    steps=(
+        Step("api:compile", "compile", ()),
+        Step("api:unit", "test", ("api:compile",)),
+        Step("ml:unit", "test", ()),
+        Step("scan", "sast", (), advisory=True),
+    ),
+    variables=(Variable("SONAR_TOKEN", used_by=tuple(f"a{n}:sonar" for n in range(12))),),
+)
+
+
+def test_of_several_apps_each_is_told_and_the_picture_is_one() -> None:
+    """A table of apps with their jobs and templates; every job is drawn once; cells stay short."""
+    said = text(SEVERAL)
+    assert title(SEVERAL.analysis) == "Add a CI pipeline (go, python)"
+    assert "| `services/api` | `go` | `go` | `api:` | compile 1, test 1 |" in said
+    assert "| `services/ml` | `python flask` | `python-flask` | `ml:` | test 1 |" in said
+    assert "| `port=8000` | `services/ml/main.py` | 3 |" in said
+    assert "| Test |" not in said, "the main app's command is not everyone's"
+    graph = said.partition("```mermaid\n")[2].partition("\n```")[0]
+    assert graph.count('["unit"]') == 1
+    assert "j0 --> j1" in graph
+    assert "`a7:sonar` and 4 more" in said
+    assert unsafe_lines(said) == []
+
+
 def test_after_the_pipeline_it_tells_how_it_went() -> None:
     """Durations, tests and jobs; and whether it counts as proven."""
     found = verdict(GREEN, {"unit": "test", "compile": "compile"})
