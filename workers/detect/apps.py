@@ -27,12 +27,18 @@ def folders(reader: Reader) -> list[str]:
     ]
     near = [path for path in near if not is_test(path)]
     useful = [path for path in near if not is_auxiliary(path)]
-    candidates = {path.rpartition("/")[0] for path in useful or near}
+    candidates = {_home(path) for path in useful or near} - {""}
     kept: list[str] = []
     for path in sorted(candidates, key=lambda path: (path.count("/"), path)):
         if not any(path.startswith(upper + "/") for upper in kept):
             kept.append(path)
     return kept[:LIMIT]
+
+
+def _home(path: str) -> str:
+    """The folder that a manifest is about; Xcode's stands in a folder of its own."""
+    folder = path.rpartition("/")[0]
+    return folder.rpartition("/")[0] if folder.endswith(".xcodeproj") else folder
 
 
 def _places(reader: Reader) -> list[str]:
@@ -55,7 +61,10 @@ def services(reader: Reader, found: list[Found]) -> list[Found]:
         if one.folder and one.strength >= STRONG:
             by_folder.setdefault(one.folder, []).append(one)
     chosen = (verdict(reader, group) for _, group in sorted(by_folder.items()))
-    return [one.best for one in chosen if one is not None]
+    known = [one.best for one in chosen if one is not None]
+    # what the projects beside it refer to is a part of them
+    used = {one.folder for one in known if one.kind == "library"}
+    return [one for one in known if one.folder not in used] if len(used) < len(known) else known
 
 
 def shared(reader: Reader, beside: list[Found]) -> tuple[str, ...]:

@@ -78,11 +78,15 @@ LTS = {
 def pinned(text: str) -> str | None:
     """The version in a pin such as `v18.16.0`, `python-3.11.4`, `temurin-21.0.2+13`.
 
-    A name of Node's is its number (`lts/iron` is 20). None for `lts/*`, `system`, `latest`.
+    A name of Node's is its number (`lts/iron` is 20), a dated `nightly-2024-05-01` stays whole.
+    None for `lts/*`, `system`, `latest`.
     """
     first = next((line.strip() for line in text.splitlines() if _meaningful(line)), "")
     if first.startswith("lts/"):
         return LTS.get(first[4:].lower())
+    dated = re.match(r"(?:nightly|beta)-\d{4}-\d\d-\d\d\b", first)
+    if dated:
+        return dated.group()
     match = re.search(r"(?:^|[^\d.])(\d+(?:\.\d+)*)", first)
     if match is None or first.startswith(("lts", "ref:", "path:")):
         return None

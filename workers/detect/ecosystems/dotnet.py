@@ -21,6 +21,7 @@ IS_TEST = re.compile(
     r"(?i)(^|[./_-])(unit|integration|functional|acceptance)?tests?($|[./_-])|specs?$"
 )
 ASIDE = re.compile(r"(?i)(^|/)(samples?|examples?|benchmarks?|build|docs?|tools?)/|benchmark")
+STARTS = ("Program.cs", "Program.fs", "Program.vb", "Startup.cs")
 READ = 5  # project files: the program's, and one with tests
 
 
@@ -54,6 +55,8 @@ def inspect(folder: Folder) -> Found | None:
     if pages:
         found.dependencies["razor:components"] = folder.full(pages[0])
     frameworks.set_framework(found, folder, found.dependencies)
+    if main and not found.kind and not any(_starts(folder, path) for path in main):
+        found.kind = "library"
     _tests(found, folder, tests)
     _commands(found, folder, solutions, main, manifest)
     return found
@@ -73,14 +76,21 @@ def _ranked(folder: Folder, paths: list[str]) -> list[str]:
     """Programs before libraries, by what stands beside the project file."""
 
     def rank(path: str) -> tuple[int, int, str]:
-        place = path.rpartition("/")[0]
-        beside = {name for name in folder.below if name.rpartition("/")[0] == place}
-        names = {name.rpartition("/")[2] for name in beside}
-        program = bool(names & {"Program.cs", "Program.fs", "Startup.cs", "Program.vb"})
-        web = bool(names & {"appsettings.json", "Startup.cs", "Dockerfile"})
-        return -(program + web) + 4 * bool(ASIDE.search(path)), path.count("/"), path
+        web = bool(_beside(folder, path) & {"appsettings.json", "Startup.cs", "Dockerfile"})
+        started = _starts(folder, path) + web
+        return -started + 4 * bool(ASIDE.search(path)), path.count("/"), path
 
     return sorted(paths, key=rank) if len(paths) < 200 else paths[:20]
+
+
+def _beside(folder: Folder, path: str) -> set[str]:
+    """Names of the files in a project's folder."""
+    place = folder.full(path).rpartition("/")[0]
+    return set(folder.reader.tree.folders.get(place, ()))
+
+
+def _starts(folder: Folder, path: str) -> bool:
+    return not _beside(folder, path).isdisjoint(STARTS)
 
 
 def _read(found: Found, folder: Folder, paths: list[str], has_main: bool) -> None:

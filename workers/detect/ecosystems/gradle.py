@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from workers.detect import versions
 from workers.detect.found import Folder, Found
@@ -20,6 +20,10 @@ _PLUGIN = re.compile(r"""\bid\s*\(?\s*["']([\w.-]+)["']|apply\s+plugin:\s*["']([
 _KOTLIN_PLUGIN = re.compile(r"""\bkotlin\s*\(\s*["']([\w.]+)["']\s*\)""")
 _COORDINATE = re.compile(r"""["']([\w.-]+:[\w.-]+)(?::[^"']*)?["']""")
 _MAP = re.compile(r"""group:\s*["']([\w.-]+)["'],\s*name:\s*["']([\w.-]+)["']""")
+_PROJECT_DIR = re.compile(
+    r"""\bproject\s*\(\s*["']:?([\w:.-]+)["']\s*\)\.projectDir\s*=[^\n]*?["']"""
+    r"""(?:\$\{?\w+\}?/)?([\w-][\w./-]*)["']"""
+)
 _ALIAS = re.compile(r"\blibs\.([\w.]+)")
 _RELEASES = (
     r"languageVersion[^\n]{0,60}?of\(\s*[\"']?(\d+)",
@@ -82,7 +86,10 @@ def _included(found: Found, folder: Folder, settings: str) -> None:
     text = bare(folder.text(settings, rank=0) or "") if settings else ""
     blocks = re.findall(r"""\binclude\b\s*\(?((?:\s*["'][\w:./-]+["']\s*,?)+)""", text)
     names = [name for block in blocks for name in re.findall(r"""["']([\w:./-]+)["']""", block)]
-    paths = [name.strip(":").replace(":", "/") for name in names]
+    moved, upper = _moved(text)
+    if upper:
+        folder.reader.want_listing(folder.full(upper))
+    paths = [moved(name.strip(":")) for name in names]
     # parts are written in the language of the settings, until reading them tells otherwise
     kinds = BUILD_FILES if settings.endswith(".kts") else BUILD_FILES[::-1]
     known = [path for path in paths if existing(folder, path, kinds)]
@@ -91,6 +98,19 @@ def _included(found: Found, folder: Folder, settings: str) -> None:
     found.members = sorted({folder.full(path) for path in known})
     if len(found.members) > 1:
         found.set("monorepo", "gradle", folder.full(settings), folder.line(settings, "include"))
+
+
+def _moved(text: str) -> tuple[Callable[[str], str], str]:
+    """Where a project stands: by its name, or where the settings put it, or all, into a folder."""
+    told = dict(_PROJECT_DIR.findall(text))
+    all_of_them = re.search(r"""["']([\w-][\w./-]*)/\$\{?(?:it|project|p)\.name""", text)
+    upper = all_of_them.group(1) if all_of_them else ""
+
+    def place(name: str) -> str:
+        path = name.replace(":", "/")
+        return told.get(name) or (f"{upper}/{path}" if upper else path)
+
+    return place, upper
 
 
 def _app_builds(found: Found, folder: Folder, build: str) -> Iterator[str]:

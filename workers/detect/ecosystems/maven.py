@@ -18,6 +18,7 @@ RELEASES = (
     "jdk.version",
     "javaVersion",
     "java.release",
+    "kotlin.compiler.jvmTarget",
 )
 
 

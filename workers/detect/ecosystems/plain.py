@@ -15,6 +15,9 @@ from workers.detect.found import Folder, Found
 from workers.detect.monorepo import expand
 from workers.detect.rules import table
 
+HELPING = 0.3
+"""Strength of a manifest that only installs helpers; sources alone say as much."""
+
 
 class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool: str
@@ -52,6 +55,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entries: tuple[str, ...] = ()
     linters: dict[str, Linter] = {}
     coverage: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
     members: tuple[tuple[str, str, str, str], ...] = ()
 
 
@@ -90,7 +94,7 @@ def inspect(folder: Folder, name: str) -> Found | None:
         ecosystem=rules.ecosystem or name,
         language=max(rules.languages, key=lambda name: folder.sources.get(name, 0)),
         manifest=folder.full((manifests or sources)[0]),
-        strength=rules.strength if manifests else 0.3,
+        strength=rules.strength if manifests else HELPING,
     )
     found.manifests = [folder.full(file) for file in manifests]
     found.say(f"language={found.language}", found.manifest)
@@ -108,9 +112,19 @@ def inspect(folder: Folder, name: str) -> Found | None:
     if not written and found.framework is None and not found.members:
         # a manifest without a program: for publishing, or for a tool that is written elsewhere
         found.strength = min(found.strength, 0.5)
+    if not folder.sources.keys() & set(rules.languages) and _only_helps(found, rules):
+        found.strength = HELPING
     _tests(found, folder, rules)
     _rest(found, folder, rules)
     return found
+
+
+def _only_helps(found: Found, rules: Rules) -> bool:
+    """Whether all that is declared serves a program written in something else."""
+    helping = {
+        n for pattern in rules.helpers for n in frameworks.matching(pattern, found.dependencies)
+    }
+    return bool(found.dependencies) and helping >= found.dependencies.keys()
 
 
 def present(folder: Folder, pattern: str) -> list[str]:
