@@ -42,8 +42,8 @@ STREAM_S = 30.0
 def create_app(settings: Settings) -> Starlette:
     """The application. Opens nothing before it is started.
 
-    `redis_url`, a webhook secret and an API token have to be there (`Settings.with_secrets`).
-    Raises Misconfigured.
+    `redis_url`, a webhook secret, a key and an API token have to be there
+    (`Settings.with_secrets`). Raises Misconfigured.
     """
     _check(settings)
     endpoints = [*table.routes(), *dashboard_routes.routes()]
@@ -63,6 +63,8 @@ def _check(settings: Settings) -> None:
         raise Misconfigured("REDIS_URL: should name a Redis or Valkey server, or use `up`")
     if not settings.gitlab_webhook_secret:
         raise Misconfigured("GITLAB_WEBHOOK_SECRET: there is no way to run without one")
+    if settings.devops_backend_key is None:
+        raise Misconfigured("DEVOPS_BACKEND_KEY: there is no way to run without one")
     if not settings.devops_backend_api_tokens:
         raise Misconfigured("DEVOPS_BACKEND_API_TOKENS: there is no way to run without one")
 
@@ -87,7 +89,7 @@ def _lifespan(
             inbox = Inbox(short)
             open_now.push_async_callback(inbox.close)
             yield State(
-                settings=settings, stores=Stores.over(sync), inbox=inbox, redis=short,
+                settings=settings, stores=Stores.over(sync, settings), inbox=inbox, redis=short,
                 streams=streams, http=http,
                 limits=Limits(), senders=senders, keys=keys, metrics=Metrics(),
                 health=Health(settings, short, http), pages=pages,

@@ -7,7 +7,7 @@ text of strangers, and what it answers loses its links before anybody sees it (`
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from service.bodies import read_json
 from service.problems import Problem
 from service.state import Request, Stores
 from service.words import say
-from workers.learned import LearnedPipeline
+from workers.learned_records import LearnedPipeline
 from workers.runs import Run
 from workers.settings import Settings
 
@@ -93,9 +93,20 @@ async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
 
 
 def gather(stores: Stores, project: int) -> Context:
-    """The newest runs, of one project where named, and what was learned for their languages."""
+    """The newest runs and what was learned; of one project, where named: then only what it may
+    see, for the languages and frameworks of its runs."""
     found = stores.runs.page(project=project, limit=RUNS_TOLD)
-    return Context(found, stores.learned.list(limit=LEARNED_TOLD).items)
+    if not project:
+        return Context(found, stores.learned.list(limit=LEARNED_TOLD).items)
+    path = next((run.project.path for run in found if run.project.path), "")
+    stacks = dict.fromkeys(_stacks(found))
+    return Context(found, stores.learned.visible(path, stacks, LEARNED_TOLD))
+
+
+def _stacks(runs: list[Run]) -> Iterator[tuple[str, str | None]]:
+    for run in runs:
+        if language := (run.analysis or {}).get("language"):
+            yield language, (run.analysis or {}).get("framework")
 
 
 def _prompt(asked: Chat, context: Context) -> list[dict[str, str]]:

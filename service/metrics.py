@@ -60,6 +60,12 @@ class Metrics:
             ["queue"],
             registry=registry,
         )
+        self._refused = Gauge(
+            f"{NAME}_learned_refused",
+            "How often a learned record did not carry our seal, and was not used",
+            ["kind"],
+            registry=registry,
+        )
         self._redis = Gauge(
             f"{NAME}_redis_up", "Whether Redis answered this scrape", registry=registry
         )  # fmt: skip
@@ -82,6 +88,9 @@ class Metrics:
             self._dirty.labels(queue).set(dirty)
             self._waiting.labels(queue).set(waiting)
             self._oldest.labels(queue).set(oldest_s(stores, queue))
+
+        for kind, count in stores.learned.refused().items():
+            self._refused.labels(kind).set(count)
 
     async def text(self, stores: Stores) -> bytes:
         """Everything, in the text format; without Redis what this process knows."""

@@ -20,7 +20,7 @@ from service.state import Request
 from workers.deliveries import Delivery
 from workers.errors import NotFound
 from workers.events import Event
-from workers.learned import LearnedPipeline
+from workers.learned_records import LearnedPipeline
 from workers.run_store import is_run_id
 from workers.runs import END, Progress, State, iso, public
 
@@ -174,6 +174,16 @@ async def forget_learned(request: Request) -> Response:
     learned = request.state["stores"].learned
     await run_in_threadpool(learned.forget, request.path_params["id"])
     return Response(status_code=204)
+
+
+async def revoke_learned(request: Request) -> Response:
+    """Take back all that a group or project taught; nothing more is learned of it."""
+    origin = request.query_params.get("origin", "").strip().strip("/")
+    if not origin:
+        raise Problem(422, "origin should be a top-level group, or a project's id or path")
+    if "/" in origin:
+        origin = str(await project_id(request, origin))
+    return as_json(await run_in_threadpool(request.state["stores"].learned.revoke, origin))
 
 
 async def list_deliveries(request: Request) -> Response:

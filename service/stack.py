@@ -218,6 +218,15 @@ def require_secret(settings: Settings) -> None:
         )
 
 
+def require_key(settings: Settings) -> None:
+    """Raises Misconfigured where no key is known: what another sealed could not be read."""
+    if settings.devops_backend_key is None:
+        raise Misconfigured(
+            "DEVOPS_BACKEND_KEY: should be the receiver's; run this where `up` or `serve` has"
+            f" run (it is kept in {settings.devops_backend_data}), or set it for both"
+        )
+
+
 def require_gitlab(settings: Settings) -> None:
     """Raises Misconfigured where there is no token to talk to GitLab with."""
     if settings.gitlab_token is None:

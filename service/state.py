@@ -41,9 +41,11 @@ class Stores(NamedTuple):
     dry_runs: DryRuns
 
     @classmethod
-    def over(cls, redis: Redis) -> Stores:
-        """All stores over one client."""
-        return cls(redis, Ledger(redis), RunStore(redis), LearnedStore(redis), DryRuns(redis))
+    def over(cls, redis: Redis, settings: Settings) -> Stores:
+        """All stores over one client. `devops_backend_key` has to be there."""
+        assert settings.devops_backend_key is not None
+        learned = LearnedStore(redis, settings.devops_backend_key, settings.learned_quorum)
+        return cls(redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis))
 
 
 class Limits:

@@ -7,6 +7,7 @@ from typing import Any
 from service import chat, dry_runs, health, metrics, openapi, pipelines, projects, runs, webhooks
 from service.auth import Access, Role
 from service.routes import Answer, Endpoint, Operation, Parameter
+from workers.learned_origins import Revoked
 from workers.runs import Run, State
 
 RUN_ID = Parameter("id", "path", "A run's id")
@@ -124,6 +125,13 @@ def _records() -> list[Endpoint]:
             summary="Forget a learned pipeline", tag="Learned",
             parameters=(Parameter("id", "path", "A learned pipeline's id"),),
             answers={204: Answer("Forgotten")}, errors=(404,),
+        )),
+        Endpoint("DELETE", "/api/v1/learned", runs.revoke_learned, Operation(
+            summary="Take back all that a group or project taught, and learn no more of it",
+            tag="Learned", parameters=(
+                Parameter("origin", "query", "A top-level group, or a project's id or path"),
+            ),
+            answers={200: Answer("What was taken back", Revoked)}, errors=(404, 422),
         )),
         Endpoint("GET", "/api/v1/deliveries", runs.list_deliveries, Operation(
             summary="The ledger of deliveries, newest first", tag="Deliveries",

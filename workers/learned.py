@@ -1,128 +1,74 @@
 """What has been learned: plans with their record of successes and failures, kept in Redis.
 
-A record is a template and the choices that were made in it, never text of a repository. Redis
-holds the truth; Chroma is an index over it that can be made again from here.
-
-Keys, all below `dob:learned:`:
-
-    record:{id}        hash: json, succeeded, failed, their weights, created_at, last_used
-    outcomes:{id}      hash: pipeline id -> "outcome at weight", so each pipeline counts once
-    stack:{l}:{f}      ids proven for language and framework, by the weight of their successes
-    all                every id, in the order of its letters: by language, then framework
-    unindexed          ids whose place in the index is behind
+Redis holds the truth; Chroma is an index over it that can be made again from here. How a record
+is kept and sealed: `learned_shelf`; what it is, and to whom it is offered: `learned_records`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, cast
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
-from redis import Redis
 
-from workers.confidence import lower_bound, weight
-from workers.errors import NotFound, Rejected
-from workers.scripts import Call, script
+from workers.errors import NotFound, Rejected, Retryable
+from workers.learned_origins import TRIES, Origins
+from workers.learned_records import (
+    Counted,
+    Exported,
+    LearnedPipeline,
+    Outcome,
+    Page,
+    bare,
+    offered,
+    overlap,
+    slug,
+    tally,
+    told,
+    top_level,
+    whole,
+)
+from workers.learned_shelf import ALL, UNINDEXED, Read, own_key, shared_key, texts
 
-PREFIX = "dob:learned:"
-ALL = f"{PREFIX}all"
-UNINDEXED = f"{PREFIX}unindexed"
 CONSIDERED = 64
-"""Records of a stack that are compared: those with the most recent successes."""
+"""Records that are compared, of the group's own and of the shared: those with most successes."""
 TIE = 0.05
 """Confidences this near to each other say the same; then the nearer features win."""
 
-Outcome = Literal["succeeded", "failed", "unproven"]
-"""`unproven` is green without evidence: nothing ran, or failures were masked."""
 
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a record comes from, so that everything of one project can be found and forgotten."""
-
-    project_id: int
-    namespace: str
-    run: str
-    pipeline: int
-    files: Mapping[str, str] = {}
-    """Path to the SHA-256 (hex) of what was committed."""
-
-
-class LearnedPipeline(msgspec.Struct, frozen=True, kw_only=True):
-    """A template with choices, and how the pipelines made from it ended.
-
-    Times are unix seconds. `confidence` is 0 to 1: what share of pipelines would succeed, at
-    least. `created_at`, `last_used` and what follows are derived from the outcomes.
-    """
-
-    language: str
-    framework: str | None
-    package_manager: str | None = None
-    version: str | None = None
-    template: str
-    template_version: str
-    choices: Mapping[str, str] = {}
-    plan_digest: str = ""
-    features: tuple[str, ...] = ()
-    provenance: Provenance
-    id: str = ""
-    created_at: float = 0.0
-    last_used: float = 0.0
-    successes: int = 0
-    failures: int = 0
-    confidence: float = 0.0
-    proven: bool = False
-    """At least one success with evidence, and not mostly failures since."""
-
-    def __post_init__(self) -> None:
-        if not self.id:
-            made = record_id(self.language, self.framework, self.template, self.choices)
-            msgspec.structs.force_setattr(self, "id", made)
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Some records, and the cursor of the next ones; None at the end."""
-
-    items: tuple[LearnedPipeline, ...]
-    next: str | None
-
-
-class Exported(msgspec.Struct, frozen=True):
-    """One line of an export: a record and its outcomes by pipeline id."""
-
-    record: LearnedPipeline
-    outcomes: Mapping[str, tuple[Outcome, float]]
-
-
-def record_id(
-    language: str, framework: str | None, template: str, choices: Mapping[str, str]
-) -> str:
-    """The same for the same plan: `python-fastapi-` and 16 hexadecimal digits."""
-    content = [language, framework, template, sorted(choices.items())]
-    digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
-    return f"{_slug(language)}-{_slug(framework or 'none')}-{digest}"
-
-
-class LearnedStore:
+class LearnedStore(Origins):
     """The records in Redis. Every write is one script: atomic, and harmless when sent twice."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
 
     def record_outcome(
         self, record: LearnedPipeline, pipeline: int, outcome: Outcome, at: float | None = None
     ) -> bool:
         """Note how `pipeline` (GitLab's id) ended at `at`; true where that changed anything.
 
-        Each pipeline counts once. A newer verdict about it replaces the older one, as after a
-        retry; the same one again, or an older one, changes nothing.
+        Each pipeline counts once, for its top-level group. A newer verdict about it replaces the
+        older one, as after a retry; the same one again, or an older one, changes nothing. So does
+        one of an origin that was revoked.
         """
         at = time.time() if at is None else min(at, time.time())
-        args = (record.id, _core_json(record), str(pipeline), outcome, repr(at), repr(weight(at)))
-        call = Call(script("learned_outcome"), self._keys(record), args)
-        return _text(call.run(self._redis)) == "recorded"
+        source = record.provenance
+        one = Counted(outcome, at, top_level(source.namespace), source.project_id)
+        return self._count(record, str(pipeline), one)
+
+    def _count(self, record: LearnedPipeline, pipeline: str, one: Counted) -> bool:
+        for _ in range(TRIES):
+            read = self.read(record.id, pipeline)
+            known = read.outcomes.get(pipeline)
+            if known and (known.outcome == one.outcome or one.at < known.at):
+                return False
+            plan = _plan(read, record, one)
+            if read.kept is None:
+                after = tally(plan, {**read.outcomes, pipeline: one})
+            else:
+                after = told(read.kept, plan, known, one)
+            origin = (one.namespace, one.project)
+            saved = self.write(record.id, read, after, {pipeline: one}, origin)
+            if saved != "changed":
+                return saved == "saved"
+        raise Retryable(f"the learned record {record.id} is written by too many at once")
 
     def best(
         self,
@@ -130,21 +76,23 @@ class LearnedStore:
         framework: str | None,
         features: Iterable[str] = (),
         *,
+        namespace: str,
         package_manager: str | None = None,
         also: Iterable[str] = (),
         accept: Callable[[LearnedPipeline], bool] = lambda _: True,
     ) -> LearnedPipeline | None:
         """The proven record to start from: same package manager first, then the highest
-        confidence, then the nearest features.
+        confidence, then the nearest features. None that a project of the top-level group of
+        `namespace` may not see.
 
         `also` names records found similar elsewhere; `accept` may turn records down.
         """
-        stack = self._redis.zrevrange(_stack_key(language, framework), 0, CONSIDERED - 1)
-        ids = _texts(stack)
+        group, stack = top_level(namespace), (language, framework)
         found = [
             record
-            for record in self._load(dict.fromkeys([*ids, *also]))
-            if record.proven and (record.language, record.framework) == (language, framework)
+            for kept in self.load(dict.fromkeys([*self._listed(stack, group), *also]))
+            if (record := offered(kept, self.quorum, group)) is not None
+            if record.proven and (record.language, record.framework) == stack
             if accept(record)
         ]
         if package_manager is not None:
@@ -155,48 +103,65 @@ class LearnedStore:
         highest = max(record.confidence for record in found)
         tied = [record for record in found if record.confidence >= highest - TIE]
         wanted = frozenset(features)
-        return max(tied, key=lambda r: (_overlap(wanted, r.features), r.confidence, r.id))
+        return max(tied, key=lambda r: (overlap(wanted, r.features), r.confidence, r.id))
 
-    def show(self, id: str) -> LearnedPipeline:
-        """One record. Raises NotFound."""
-        for record in self._load([id]):
-            return record
+    def visible(
+        self, namespace: str, stacks: Iterable[tuple[str, str | None]], limit: int
+    ) -> tuple[LearnedPipeline, ...]:
+        """At most `limit` records of these stacks that a project of `namespace` may see."""
+        group = top_level(namespace)
+        ids = dict.fromkeys(id for stack in stacks for id in self._listed(stack, group))
+        seen = (offered(kept, self.quorum, group) for kept in self.load(list(ids)[:limit]))
+        return tuple(filter(None, seen))
+
+    def _listed(self, stack: tuple[str, str | None], group: str) -> Iterator[str]:
+        """Ids of a group's own records of a stack, then of the shared ones."""
+        for key in (own_key(*stack, group), shared_key(*stack)):
+            yield from texts(self._redis.zrevrange(key, 0, CONSIDERED - 1))
+
+    def show(self, id: str, namespace: str | None = None) -> LearnedPipeline:
+        """One record; as a project of `namespace` sees it, where given. Raises NotFound."""
+        for kept in self.load([id]):
+            if namespace is None:
+                return whole(kept, self.quorum)
+            if record := offered(kept, self.quorum, top_level(namespace)):
+                return record
         raise NotFound(f"No learned pipeline has the id {id!r}")
 
     def list(
         self, cursor: str | None = None, limit: int = 50, *, language: str | None = None
     ) -> Page:
         """At most `limit` records after `cursor`, by language and framework."""
-        prefix = f"{_slug(language)}-" if language else ""
+        prefix = f"{slug(language)}-" if language else ""
         first = f"({cursor}" if cursor else f"[{prefix}" if prefix else "-"
         last = f"[{prefix}\xff" if prefix else "+"
-        ids = _texts(self._redis.zrange(ALL, first, last, bylex=True, offset=0, num=limit + 1))
-        more = len(ids) > limit
-        return Page(tuple(self._load(ids[:limit])), ids[limit - 1] if more else None)
+        ids = texts(self._redis.zrange(ALL, first, last, bylex=True, offset=0, num=limit + 1))
+        items = tuple(whole(kept, self.quorum) for kept in self.load(ids[:limit]))
+        return Page(items, ids[limit - 1] if len(ids) > limit else None)
 
     def __iter__(self) -> Iterator[LearnedPipeline]:
-        """Every record, a page at a time."""
-        cursor: str | None = None
-        while True:
-            page = self.list(cursor, 200)
-            yield from page.items
-            if (cursor := page.next) is None:
-                return
+        """Every record."""
+        return (whole(kept, self.quorum) for kept in self.every())
 
     def forget(self, id: str) -> None:
         """Drop a record and its outcomes; the index follows. Raises NotFound."""
-        record = self.show(id)
-        Call(script("learned_forget"), self._keys(record), (id,)).run(self._redis)
+        for _ in range(TRIES):
+            read = self.read(id)
+            if read.kept is None and not read.seal:
+                raise NotFound(f"No learned pipeline has the id {id!r}")
+            if self.write(id, read, None, {}) != "changed":
+                return
+        raise Retryable(f"the learned record {id} is written by too many at once")
 
     def export(self) -> Iterator[bytes]:
         """Every record with its outcomes, one JSON line each, without the line's end."""
-        for record in self:
-            raw = cast(Mapping[Any, Any], self._redis.hgetall(_outcomes_key(record.id)))
-            outcomes = {_text(key): _parse_outcome(_text(value)) for key, value in raw.items()}
-            yield msgspec.json.encode(Exported(record, outcomes))
+        for kept in self.every():
+            read = self.read(kept.plan.id)
+            if read.kept is not None:
+                yield msgspec.json.encode(Exported(whole(read.kept, self.quorum), read.outcomes))
 
     def import_(self, lines: Iterable[bytes | str]) -> int:
-        """Add what `export` wrote to what is here; how many outcomes were new.
+        """Add what `export` wrote to what is here, under our seal; how many outcomes were new.
 
         Importing twice changes nothing. Raises Rejected naming the first line that is not one.
         """
@@ -206,97 +171,32 @@ class LearnedStore:
                 continue
             try:
                 entry = msgspec.json.decode(line, type=Exported)
-                outcomes = [(int(key), *value) for key, value in entry.outcomes.items()]
+                outcomes = [(str(int(key)), one) for key, one in entry.outcomes.items()]
             except (msgspec.MsgspecError, ValueError) as error:
                 raise Rejected(f"Line {number} is no exported record: {error}") from None
-            record = msgspec.structs.replace(entry.record, id="")
-            for pipeline, outcome, at in sorted(outcomes, key=lambda o: o[2]):
-                new += self.record_outcome(record, pipeline, outcome, at)
+            source = entry.record.provenance
+            for pipeline, one in sorted(outcomes, key=lambda pair: pair[1].at):
+                # Exports of before say whose pipelines these were for the record as a whole.
+                group = one.namespace or top_level(source.namespace)
+                counted = Counted(
+                    one.outcome, min(one.at, time.time()), group, one.project or source.project_id
+                )
+                new += self._count(bare(entry.record), pipeline, counted)
         return new
 
     def unindexed(self, limit: int = 100) -> tuple[str, ...]:
         """Ids of records whose entry in the index is missing or stale."""
-        return tuple(sorted(_texts(self._redis.srandmember(UNINDEXED, limit))))
+        return tuple(sorted(texts(self._redis.srandmember(UNINDEXED, limit))))
 
     def indexed(self, ids: Iterable[str]) -> None:
         """The index holds these as they are here."""
         if kept := tuple(ids):
             self._redis.srem(UNINDEXED, *kept)
 
-    def _keys(self, record: LearnedPipeline) -> tuple[str, ...]:
-        stack = _stack_key(record.language, record.framework)
-        return (_record_key(record.id), _outcomes_key(record.id), stack, ALL, UNINDEXED)
 
-    def _load(self, ids: Iterable[str]) -> Iterator[LearnedPipeline]:
-        with self._redis.pipeline(transaction=False) as pipe:
-            for id in ids:
-                pipe.hgetall(_record_key(id))
-            rows = pipe.execute()
-        return (_record(row) for row in rows if row)
-
-
-def _record(row: Mapping[Any, Any]) -> LearnedPipeline:
-    fields = {_text(key): value for key, value in row.items()}
-    successes, failures = int(fields.get("succeeded", 0)), int(fields.get("failed", 0))
-    weights = [max(0.0, float(fields.get(f"{o}_weight", 0))) for o in ("succeeded", "failed")]
-    now = weight(time.time())
-    return msgspec.structs.replace(
-        msgspec.json.decode(fields["json"], type=LearnedPipeline),
-        created_at=float(fields["created_at"]),
-        last_used=float(fields["last_used"]),
-        successes=successes,
-        failures=failures,
-        confidence=round(lower_bound(weights[0] / now, weights[1] / now), 4),
-        # More failures than successes of late is no better start than the plain template.
-        proven=successes > 0 and weights[0] >= weights[1],
-    )
-
-
-def _core_json(record: LearnedPipeline) -> bytes:
-    """The record without what is derived from its outcomes."""
-    return msgspec.json.encode(
-        msgspec.structs.replace(
-            record,
-            created_at=0.0,
-            last_used=0.0,
-            successes=0,
-            failures=0,
-            confidence=0.0,
-            proven=False,
-        )
-    )
-
-
-def _overlap(wanted: frozenset[str], features: Iterable[str]) -> float:
-    """Jaccard's index of two sets of features, 0 to 1."""
-    have = frozenset(features)
-    return len(wanted & have) / len(wanted | have) if wanted | have else 0.0
-
-
-def _parse_outcome(text: str) -> tuple[Outcome, float]:
-    outcome, at, _ = text.split(" ")
-    return cast(Outcome, outcome), float(at)
-
-
-def _slug(word: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "none"
-
-
-def _record_key(id: str) -> str:
-    return f"{PREFIX}record:{id}"
-
-
-def _outcomes_key(id: str) -> str:
-    return f"{PREFIX}outcomes:{id}"
-
-
-def _stack_key(language: str, framework: str | None) -> str:
-    return f"{PREFIX}stack:{language}:{framework or 'none'}"
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _texts(reply: object) -> tuple[str, ...]:
-    return tuple(_text(value) for value in cast(Iterable[object], reply))
+def _plan(read: Read, record: LearnedPipeline, one: Counted) -> LearnedPipeline:
+    """What the record tells of: the first pipeline that proved it, the first while none has."""
+    kept = read.kept
+    if kept is None or (one.outcome == "succeeded" and not kept.succeeded):
+        return bare(record)
+    return kept.plan if kept.plan.provenance.run else bare(record)

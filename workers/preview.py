@@ -17,7 +17,6 @@ from workers.detect import LocalSource
 from workers.detect.analysis import Analysis, Source
 from workers.dry_runs import Answer, DryRun
 from workers.errors import BackendError, Denied, NotFound, Rejected, Retryable
-from workers.learned import LearnedStore
 from workers.pipeline import lint
 from workers.pipeline.lint.report import to_json
 from workers.pipeline.plan import Site
@@ -42,6 +41,8 @@ class Subject(msgspec.Struct, frozen=True):
     source: Any
     project: int = 0
     ref: str = "main"
+    path: str = ""
+    """The project's; whose group it is decides what of the learned it may see."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ def of_project(parts: Parts, project: int | str, ref: str = "") -> Subject:
     name = ref or known.default_branch or "main"
     branch = parts.gitlab.branch(known.id, name)
     source = ApiSource(parts.gitlab, known.id, known.path, branch.sha if branch else name)
-    return Subject(parts, source, known.id, name)
+    return Subject(parts, source, known.id, name, known.path)
 
 
 def project_path(settings: Settings, url: str) -> str:
@@ -118,7 +119,7 @@ def generate(subject: Subject, *, template_only: bool = False, say: Say | None =
     analysis = analysis_of(subject, say)
     if analysis.nothing_to_build:
         raise Rejected(f"nothing to build: {analysis.nothing_to_build}")
-    reference = _reference(parts, analysis)
+    reference = _reference(parts, analysis, subject.path)
     model = None if template_only else parts.model
     generated = make(analysis, reference, _site(parts, subject), model)
     files = render(generated.plan)
@@ -147,12 +148,15 @@ def _site(parts: Parts, subject: Subject) -> Site:
     return parts.site(subject.ref, seen)
 
 
-def _reference(parts: Parts, analysis: Analysis) -> Reference:
+def _reference(parts: Parts, analysis: Analysis, path: str) -> Reference:
     """What was learned where a Redis is at hand, else the templates."""
-    if parts.settings.redis_url is None:
+    unsealed = parts.settings.with_key(make=False).devops_backend_key is None
+    if parts.settings.redis_url is None or unsealed:
         return from_templates(analysis, parts.index, parts.templates)
     try:
-        return retrieve(analysis, LearnedStore(parts.redis), parts.index, parts.templates)
+        return retrieve(
+            analysis, parts.learned, parts.index, parts.templates, namespace=path
+        )
     except RedisError as error:
         log.warning("Redis does not answer; templates are used", error=str(error))
         return from_templates(analysis, parts.index, parts.templates)

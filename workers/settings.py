@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import Misconfigured
+from workers.kept import kept_secret
 
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
@@ -57,6 +55,7 @@ class Settings(BaseSettings):
     gitlab_signing_token: SecretList = ()
     devops_backend_url: str = "http://localhost:8000"
     devops_backend_api_tokens: SecretList = ()
+    devops_backend_key: SecretStr | None = None
     devops_backend_data: Path = Path(".devops-backend")
     redis_url: str | None = None
     chroma_url: str | None = None
@@ -65,12 +64,14 @@ class Settings(BaseSettings):
     ollama_timeout_s: float = Field(60, gt=0, le=3600)
     poll_interval_s: float = Field(30, gt=0, le=3600)
     poll_limit_s: float = Field(900, gt=0, le=86400)
+    sweep_interval_s: float = Field(600, ge=10, le=86400)
     image_registry: str = "ai-nexus:5001/apm-repo/demo"
     image_builder: Literal["auto", "kaniko", "buildkit", "buildah", "docker"] = "auto"
     sonar_host_url: str | None = "http://ai-sonarqube:9000"
     splunk_hec_url: str | None = None
     auto_commit: AutoCommit = AutoCommit.MERGE_REQUEST
     templates_dir: Path | None = None
+    learned_quorum: int = Field(3, ge=1, le=1000)
     log_format: Literal["json", "text", "auto"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "gitlab_token",
+        "devops_backend_key",
         "redis_url",
         "chroma_url",
         "sonar_host_url",
@@ -152,6 +154,13 @@ class Settings(BaseSettings):
             raise ValueError("each should have at least 16 characters")
         return value
 
+    @field_validator("devops_backend_key")
+    @classmethod
+    def _long_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("should have at least 32 characters")
+        return value
+
     @field_validator("gitlab_signing_token")
     @classmethod
     def _whsec(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -181,50 +190,28 @@ class Settings(BaseSettings):
         path = self.devops_backend_data / "webhook-secret"
         if self.gitlab_webhook_secret or not (make or path.exists()):
             return self
-        secret, _ = _kept_secret(path)
+        secret, _ = kept_secret(path)
         return self.model_copy(update={"gitlab_webhook_secret": (SecretStr(secret),)})
 
+    def with_key(self, *, make: bool = True) -> Settings:
+        """These settings with the key that is set, else kept, else made and kept.
+
+        `make=False` makes none: what another has sealed could not be read with it.
+        """
+        path = self.devops_backend_data / "key"
+        if self.devops_backend_key is not None or not (make or path.exists()):
+            return self
+        key, _ = kept_secret(path)
+        return self.model_copy(update={"devops_backend_key": SecretStr(key)})
+
     def with_secrets(self) -> tuple[Settings, list[str]]:
-        """These settings with webhook secret and API token, made and kept where none is set.
+        """These settings with webhook secret, key and API token, made and kept where none is set.
 
         The second value holds API tokens made just now, to be printed once.
         """
-        settings = self.with_webhook_secret()
+        settings = self.with_webhook_secret().with_key()
         if settings.devops_backend_api_tokens:
             return settings, []
-        token, new = _kept_secret(self.devops_backend_data / "api-token")
+        token, new = kept_secret(self.devops_backend_data / "api-token")
         update = {"devops_backend_api_tokens": (SecretStr(token),)}
-        return settings.model_copy(update=update), [token] if new else []
-
-
-def _make_secret(path: Path) -> str:
-    """A new secret in `path`. Raises FileExistsError where there is one meanwhile."""
-    secret = secrets.token_urlsafe(32)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
-        os.link(draft, path)
-    finally:
-        os.unlink(draft)
-    return secret
-
-
-def _kept_secret(path: Path) -> tuple[str, bool]:
-    """The secret kept in `path`, made if absent; and whether it was made now."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            try:
-                return _make_secret(path), True
-            except FileExistsError:
-                # Another process of ours was faster; its secret is whole, since it was linked in.
-                return path.read_text().strip(), False
-        kept = path.read_text().strip()
-    except OSError as error:
-        raise Misconfigured(
-            f"DEVOPS_BACKEND_DATA: {path.parent} cannot be used ({error.strerror})"
-        ) from None
-    if len(kept) < 16:
-        raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one")
-    return kept, False
+        return settings.model_copy(update=update), [new] if new else []

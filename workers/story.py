@@ -76,7 +76,7 @@ def _origin(run: Run, learned: LearnedStore) -> Origin:
     successes = failures = 0
     if reference.source == "learned":
         try:
-            record = learned.show(reference.id)
+            record = learned.show(reference.id, run.project.path)
             successes, failures = record.successes, record.failures
         except NotFound:
             # Forgotten meanwhile: the plan stands, its record does not.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 import redis
+from pydantic import SecretStr
 
 from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
@@ -21,6 +22,7 @@ from workers.run_store import RunStore
 from workers.settings import Settings
 from workers.steps.preflight import Preflight
 from workers.steps.runners import choose_builder
+from workers.sweeps import Sweeps
 
 
 class Parts:
@@ -43,6 +45,17 @@ class Parts:
             raise Misconfigured("REDIS_URL: should name a Redis or Valkey server, or use `up`")
         return connect(self.settings.redis_url)
 
+    @property
+    def key(self) -> SecretStr:
+        """What seals learned records, and encrypts the tokens that callers lend."""
+        key = self.settings.with_key(make=False).devops_backend_key
+        if key is None:
+            raise Misconfigured(
+                "DEVOPS_BACKEND_KEY: should be the receiver's; `up` and `serve` keep it in"
+                f" {self.settings.devops_backend_data}"
+            )
+        return key
+
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.redis)
@@ -57,7 +70,11 @@ class Parts:
 
     @cached_property
     def learned(self) -> LearnedStore:
-        return LearnedStore(self.redis)
+        return LearnedStore(self.redis, self.key, self.settings.learned_quorum)
+
+    @cached_property
+    def sweeps(self) -> Sweeps:
+        return Sweeps(self.redis, self.settings.sweep_interval_s)
 
     @cached_property
     def index(self) -> Index | None:

@@ -110,7 +110,7 @@ def work(
     """
     import os
 
-    from service.stack import prepare, require_secret, settings_environment
+    from service.stack import prepare, require_key, require_secret, settings_environment
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -118,8 +118,9 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_redis(Settings.load().with_webhook_secret(make=False))
+    settings = _with_redis(Settings.load().with_webhook_secret(make=False).with_key(make=False))
     require_secret(settings)
+    require_key(settings)
     logs.configure(settings, name="work")
     commands = {
         f"{name}-{number}": ["_worker", name]
@@ -152,12 +153,15 @@ def ticker() -> None:
     from workers.connect import connect
     from workers.ledger import Ledger
     from workers.supervisor import bind_to_parent, stop_on_signals
+    from workers.sweeps import Sweeps
     from workers.ticker import Ticker
 
     bind_to_parent()
     settings = _with_redis(Settings.load())
     logs.configure(settings, name="ticker")
-    Ticker(Ledger(connect(settings.redis_url or ""))).run(stop_on_signals())
+    redis = connect(settings.redis_url or "")
+    sweeps = Sweeps(redis, settings.sweep_interval_s)
+    Ticker(Ledger(redis), sweeps).run(stop_on_signals())
 
 
 def _show_once(settings: Settings, made: list[str]) -> None:

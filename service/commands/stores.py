@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
         ("templates", "Check the plans under templates/; load them into Chroma.",
          (templates_check, templates_sync)),
         ("learned", "What has been learned.",
-         (learned_list, learned_show, learned_forget, learned_export, learned_import,
-          learned_rebuild)),
+         (learned_list, learned_show, learned_forget, learned_revoke, learned_export,
+          learned_import, learned_rebuild)),
         ("events", "The ledger of deliveries.", (events_list, events_replay)),
     ):  # fmt: skip
         group = typer.Typer(help=help_text, no_args_is_help=True)
@@ -92,11 +92,35 @@ def learned_show(id: str, as_json: Json = True) -> None:
 def learned_forget(id: str, as_json: Json = False) -> None:
     """Forget a learned pipeline, in Redis and in Chroma."""
     parts = _parts()
-    parts.learned.show(id)
     parts.learned.forget(id)
     if parts.index is not None:
         parts.index.delete("successful_pipelines", [id])
     output.print_result({"forgotten": id}, f"{id} is forgotten", as_json)
+
+
+def learned_revoke(
+    origin: Annotated[
+        str, typer.Option("--origin", help="A top-level group, or a project's id or path.")
+    ],
+    lift: Annotated[bool, typer.Option("--lift", help="Learn of it again instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take back all that a group or project taught, and learn no more of it."""
+    from workers.steps.learn import index_backlog
+
+    parts = _parts()
+    if "/" in origin.strip("/"):
+        origin = str(parts.gitlab.project(origin.strip("/")).id)
+    if lift:
+        again = parts.learned.readmit(origin)
+        said = f"{origin} is learned of again" if again else f"{origin} was not revoked"
+        output.print_result({"origin": origin, "lifted": again}, said, as_json)
+        return
+    gone = parts.learned.revoke(origin)
+    while parts.index is not None and parts.learned.unindexed(1):
+        index_backlog(parts.learned, parts.index)
+    said = f"{gone.outcomes} outcomes of {origin} taken back, {gone.records} records forgotten"
+    output.print_result(gone, said, as_json)
 
 
 def learned_export() -> None:

@@ -20,6 +20,7 @@ from service.auth import Access
 from service.routes import Endpoint
 from service.state import FOLLOWERS
 from service.table import routes
+from tests.support.keys import KEY
 from tests.support.service import (
     API_TOKEN,
     CALLER_TOKEN,
@@ -29,7 +30,8 @@ from tests.support.service import (
 )
 from workers.dry_runs import Answer, DryRuns
 from workers.embedded import EmbeddedRedis, free_port
-from workers.learned import LearnedPipeline, LearnedStore, Provenance
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline, Provenance
 from workers.ledger import Ledger
 from workers.run_store import RunStore
 from workers.runs import Commit, File, Project, Run, State, new_run
@@ -619,7 +621,7 @@ def test_learned_pipelines_are_listed_and_forgotten(
     service: Running, redis_client: redis.Redis
 ) -> None:
     """With successes, failures, confidence and provenance."""
-    store = LearnedStore(redis_client)
+    store = LearnedStore(redis_client, KEY)
     record = LearnedPipeline(
         language="go", framework="gin", template="go-gin", template_version="1",
         provenance=Provenance(project_id=42, namespace="shop", run="r", pipeline=7),
@@ -631,6 +633,35 @@ def test_learned_pipelines_are_listed_and_forgotten(
     assert service.api("DELETE", f"/api/v1/learned/{record.id}").status_code == 204
     assert service.api("DELETE", f"/api/v1/learned/{record.id}").status_code == 404
     assert service.api("GET", "/api/v1/learned").json()["learned"] == []
+
+
+def test_what_an_origin_taught_is_revoked(service: Running, redis_client: redis.Redis) -> None:
+    """By group, project id or path; what has no origin is told what one is."""
+    store = LearnedStore(redis_client, KEY)
+    for pipeline, framework in enumerate(("gin", "echo", "chi")):
+        record = LearnedPipeline(
+            language="go", framework=framework, template="go", template_version="1",
+            provenance=Provenance(project_id=42, namespace="shop", run="r", pipeline=pipeline),
+        )  # fmt: skip
+        store.record_outcome(record, pipeline, "succeeded")
+    for wrong in ("", "?origin=", "?origin=%2F"):
+        assert service.api("DELETE", f"/api/v1/learned{wrong}").status_code == 422
+    assert service.api("DELETE", "/api/v1/learned?origin=shop/unknown").status_code == 404
+    assert len(service.api("GET", "/api/v1/learned").json()["learned"]) == 3
+    gone = service.api("DELETE", "/api/v1/learned?origin=shop/api").json()
+    assert gone == {"origin": "42", "outcomes": 3, "records": 3}
+    assert service.api("DELETE", "/api/v1/learned?origin=shop").json()["records"] == 0
+    assert service.api("GET", "/api/v1/learned").json()["learned"] == []
+
+
+def test_what_was_planted_is_told_of_in_the_metrics(
+    service: Running, redis_client: redis.Redis
+) -> None:
+    """A record without our seal is in no list, and Prometheus hears of it."""
+    redis_client.hset("dob:learned:record:go-none-1", mapping={"json": "{}", "seal": "0"})
+    redis_client.zadd("dob:learned:all", {"go-none-1": 0})
+    assert service.api("GET", "/api/v1/learned").json()["learned"] == []
+    assert 'devops_backend_learned_refused{kind="record"} 1.0' in service.http.get("/metrics").text
 
 
 def test_deliveries_are_listed_and_replayed(service: Running, ledger: Ledger) -> None:

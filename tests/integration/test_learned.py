@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,9 +13,11 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.keys import KEY
 from workers.confidence import HALF_LIFE_S, lower_bound
 from workers.errors import NotFound, Rejected
-from workers.learned import LearnedPipeline, LearnedStore, Outcome, Provenance
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline, Outcome, Provenance
 
 DAY_S = 86400.0
 
@@ -40,31 +43,38 @@ def _record(
     )
 
 
+def _best(
+    store: LearnedStore, language: str, framework: str | None, *more: Any, **named: Any
+) -> LearnedPipeline | None:
+    """As a project of the group that taught it asks."""
+    return store.best(language, framework, *more, namespace="group", **named)
+
+
 @pytest.fixture
 def store(redis_client: redis.Redis) -> LearnedStore:
     """A store with nothing in it."""
-    return LearnedStore(redis_client)
+    return LearnedStore(redis_client, KEY)
 
 
 def test_a_proven_record_is_the_best_of_its_stack(store: LearnedStore) -> None:
     """One success makes it findable by language and framework, and by no other."""
-    assert store.best("python", "fastapi") is None
+    assert _best(store, "python", "fastapi") is None
     assert store.record_outcome(_record(), 10, "succeeded")
-    best = store.best("python", "fastapi")
+    best = _best(store, "python", "fastapi")
     assert best is not None
     assert (best.id, best.successes, best.failures) == (_record().id, 1, 0)
     assert best.confidence == pytest.approx(lower_bound(1, 0), abs=1e-4)
     assert best.proven
-    assert store.best("python", None) is None
-    assert store.best("python", "flask") is None
-    assert store.best("go", "fastapi") is None
+    assert _best(store, "python", None) is None
+    assert _best(store, "python", "flask") is None
+    assert _best(store, "go", "fastapi") is None
 
 
 def test_no_framework_is_a_stack_of_its_own(store: LearnedStore) -> None:
     """A record without a framework is found for repositories without one."""
     store.record_outcome(_record(framework=None), 1, "succeeded")
-    assert store.best("python", None) is not None
-    assert store.best("python", "none") is None
+    assert _best(store, "python", None) is not None
+    assert _best(store, "python", "none") is None
 
 
 def test_failure_is_kept_and_never_offered(store: LearnedStore) -> None:
@@ -73,8 +83,8 @@ def test_failure_is_kept_and_never_offered(store: LearnedStore) -> None:
     store.record_outcome(_record(), 2, "unproven")
     shown = store.show(_record().id)
     assert (shown.successes, shown.failures, shown.proven) == (0, 1, False)
-    assert store.best("python", "fastapi") is None
-    assert store.best("python", "fastapi", also=[shown.id]) is None
+    assert _best(store, "python", "fastapi") is None
+    assert _best(store, "python", "fastapi", also=[shown.id]) is None
 
 
 def test_what_fails_more_than_it_succeeds_is_not_proven(store: LearnedStore) -> None:
@@ -82,7 +92,7 @@ def test_what_fails_more_than_it_succeeds_is_not_proven(store: LearnedStore) -> 
     for pipeline, outcome in enumerate(("succeeded", "failed", "failed")):
         store.record_outcome(_record(), pipeline, outcome)  # type: ignore[arg-type]
     assert not store.show(_record().id).proven
-    assert store.best("python", "fastapi") is None
+    assert _best(store, "python", "fastapi") is None
 
 
 def test_each_pipeline_counts_once(store: LearnedStore) -> None:
@@ -106,7 +116,7 @@ def test_a_retry_that_succeeds_takes_the_failure_back(store: LearnedStore) -> No
     assert (shown.successes, shown.failures) == (1, 0)
     assert shown.confidence == pytest.approx(lower_bound(1, 0), abs=1e-4)
     store.record_outcome(_record(), 1, "failed", now)
-    assert store.best("python", "fastapi") is None
+    assert _best(store, "python", "fastapi") is None
     assert (store.show(_record().id).successes, store.show(_record().id).failures) == (0, 1)
 
 
@@ -141,7 +151,7 @@ def test_the_better_record_wins(store: LearnedStore) -> None:
         store.record_outcome(_record("3.12"), pipeline, "succeeded")
     for pipeline in range(200, 230):
         store.record_outcome(_record("3.13"), pipeline, "failed" if pipeline % 3 else "succeeded")
-    best = store.best("python", "fastapi")
+    best = _best(store, "python", "fastapi")
     assert best is not None
     assert best.choices == {"version": "3.11"}
 
@@ -154,7 +164,7 @@ def test_among_equals_the_nearest_features_win(store: LearnedStore) -> None:
     )
     store.record_outcome(_record("3.12", features=("test:unittest",)), 2, "succeeded", at)
     for wanted, version in (("test:pytest", "3.11"), ("test:unittest", "3.12")):
-        best = store.best("python", "fastapi", [wanted])
+        best = _best(store, "python", "fastapi", [wanted])
         assert best is not None
         assert best.choices == {"version": version}
 
@@ -165,7 +175,7 @@ def test_the_same_package_manager_comes_first(store: LearnedStore) -> None:
         store.record_outcome(_record("3.11", manager="poetry"), pipeline, "succeeded")
     store.record_outcome(_record("3.12", manager="pip"), 99, "succeeded")
     for manager, version in (("pip", "3.12"), ("poetry", "3.11"), ("uv", "3.11")):
-        best = store.best("python", "fastapi", package_manager=manager)
+        best = _best(store, "python", "fastapi", package_manager=manager)
         assert best is not None
         assert best.choices == {"version": version}
 
@@ -175,7 +185,7 @@ def test_the_caller_may_turn_records_down(store: LearnedStore) -> None:
     for pipeline in range(9):
         store.record_outcome(_record("3.11"), pipeline, "succeeded")
     store.record_outcome(_record("3.12"), 99, "succeeded")
-    best = store.best("python", "fastapi", accept=lambda r: r.choices["version"] != "3.11")
+    best = _best(store, "python", "fastapi", accept=lambda r: r.choices["version"] != "3.11")
     assert best is not None
     assert best.choices == {"version": "3.12"}
 
@@ -185,7 +195,7 @@ def test_ids_from_elsewhere_decide_nothing(store: LearnedStore) -> None:
     it is passed over."""
     store.record_outcome(_record(language="go", framework="gin"), 1, "succeeded")
     stranger = _record(language="go", framework="gin").id
-    assert store.best("python", "fastapi", also=[stranger, "python-fastapi-made-up"]) is None
+    assert _best(store, "python", "fastapi", also=[stranger, "python-fastapi-made-up"]) is None
 
 
 def test_the_record_tells_of_the_pipeline_that_proved_it(store: LearnedStore) -> None:
@@ -218,7 +228,7 @@ def test_forgetting_leaves_nothing(store: LearnedStore, redis_client: redis.Redi
     """Record, outcomes and places in every list go; only the index is told to drop it, too."""
     store.record_outcome(_record(), 1, "succeeded")
     store.forget(_record().id)
-    assert store.best("python", "fastapi") is None
+    assert _best(store, "python", "fastapi") is None
     assert store.list().items == ()
     assert store.unindexed() == (_record().id,)
     assert redis_client.keys("*") == [b"dob:learned:unindexed"]
@@ -309,7 +319,7 @@ def test_any_order_of_verdicts_counts_right(
 ) -> None:
     """Against a plain model: per record and pipeline the newest verdict, each counted once."""
     redis_client.flushall()
-    store, base = LearnedStore(redis_client), time.time() - 1000
+    store, base = LearnedStore(redis_client, KEY), time.time() - 1000
     model: dict[tuple[str, int], tuple[int, Outcome]] = {}
     for version, pipeline, outcome, at in verdicts:
         before = model.get((version, pipeline))

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import redis
 
+from tests.support.keys import KEY
 from workers.clients.chroma import Index
 from workers.detect import detect
 from workers.detect.analysis import Analysis, App, Evidence
@@ -41,7 +42,7 @@ PYTHON = Analysis(
 @pytest.fixture
 def store(redis_client: redis.Redis) -> LearnedStore:
     """A store with nothing in it."""
-    return LearnedStore(redis_client)
+    return LearnedStore(redis_client, KEY)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_what_proves_nothing_is_kept_and_not_offered(
     assert _learn(store, index, verdict).recorded
     record = store.show(_learn(store, index, verdict).id)
     assert (record.successes, record.failures) == counted
-    assert store.best("python", None) is None
+    assert store.best("python", None, namespace="group") is None
     assert index.count("successful_pipelines") == 0
 
 
@@ -222,8 +223,9 @@ def test_a_real_repository_leaves_nothing_of_its_own(tmp_path: Path) -> None:
 def test_an_attackers_successes_steer_nobody(
     store: LearnedStore, index: Index, tmp_path: Path
 ) -> None:
-    """A hundred green pipelines of a project full of its own commands: the next project of the
-    stack starts from what was learned, and no file of its pipeline holds a word of them."""
+    """A hundred green pipelines of a project full of its own commands: the next project of its
+    group starts from what was learned, another group's does not, and neither's pipeline holds a
+    word of them."""
     evil = "zanzibarattack"
     hostile = _repository(tmp_path / "attacker", evil)
     template, _ = _templates().best(hostile.language, hostile.framework)
@@ -235,7 +237,8 @@ def test_an_attackers_successes_steer_nobody(
             pipeline=pipeline, at=time.time(),
         )  # fmt: skip
     victim = _repository(tmp_path / "victim", "victim")
-    reference = retrieve(victim, store, index, _templates())
-    assert reference.source == "learned"
-    generated = generate(victim, reference, Site(), None)
-    assert evil not in "".join(render(generated.plan).values())
+    for path, source in ((f"{evil}/next", "learned"), ("group/other", "template")):
+        reference = retrieve(victim, store, index, _templates(), namespace=path)
+        assert reference.source == source
+        generated = generate(victim, reference, Site(), None)
+        assert evil not in "".join(render(generated.plan).values())

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 import redis
 
+from tests.support.keys import KEY
 from workers.clients.chroma import Index, Item
 from workers.detect.analysis import Analysis
 from workers.embedded import EmbeddedChroma
-from workers.learned import LearnedPipeline, LearnedStore, Provenance
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline, Provenance
 from workers.pipeline.templates import Templates
 from workers.steps.features import features
 from workers.steps.learn import index_backlog
@@ -34,7 +36,7 @@ def templates() -> Templates:
 @pytest.fixture
 def store(redis_client: redis.Redis) -> LearnedStore:
     """A store with nothing in it."""
-    return LearnedStore(redis_client)
+    return LearnedStore(redis_client, KEY)
 
 
 @pytest.fixture
@@ -61,6 +63,13 @@ def _record(
     )
 
 
+def _retrieve(
+    analysis: Analysis, store: LearnedStore, index: Index | None, templates: Templates
+) -> Reference:
+    """As for a project of the group that taught it."""
+    return retrieve(analysis, store, index, templates, namespace="acme")
+
+
 def _said(reference: Reference) -> tuple[str, str, str | None]:
     return reference.source, reference.id, reference.degraded
 
@@ -69,39 +78,51 @@ def test_the_order_of_references(store: LearnedStore, index: Index, templates: T
     """Learned, else the template of language and framework, else of the language, else built-in."""
     plain = msgspec.structs.replace(FASTAPI, framework="a-framework-without-a-template")
     unknown = Analysis(language="cobol", confidence=0.1)
-    assert _said(retrieve(unknown, store, index, templates)) == ("builtin", "default", None)
-    assert _said(retrieve(plain, store, index, templates)) == ("language_template", "python", None)
-    assert _said(retrieve(FASTAPI, store, index, templates)) == (
+    assert _said(_retrieve(unknown, store, index, templates)) == (
+        "builtin",
+        "default",
+        None,
+    )
+    assert _said(_retrieve(plain, store, index, templates)) == (
+        "language_template",
+        "python",
+        None,
+    )
+    assert _said(_retrieve(FASTAPI, store, index, templates)) == (
         "template",
         "python-fastapi",
         None,
     )
     store.record_outcome(_record(), 1, "succeeded")
-    reference = retrieve(FASTAPI, store, index, templates)
+    reference = _retrieve(FASTAPI, store, index, templates)
     assert _said(reference) == ("learned", _record().id, None)
     assert reference.template.id == "python-fastapi"
     assert reference.choices == {"python_version": "3.12"}
     assert reference.confidence == pytest.approx(0.2065)
-    assert retrieve(plain, store, index, templates).source == "language_template"
+    assert _retrieve(plain, store, index, templates).source == "language_template"
 
 
 def test_nothing_known_is_the_built_in(
     store: LearnedStore, index: Index, templates: Templates
 ) -> None:
     """A repository whose language nobody could tell."""
-    assert _said(retrieve(Analysis(), store, index, templates)) == ("builtin", "default", None)
+    assert _said(_retrieve(Analysis(), store, index, templates)) == (
+        "builtin",
+        "default",
+        None,
+    )
 
 
 def test_without_chroma_the_same_is_found(store: LearnedStore, templates: Templates) -> None:
     """None configured, or none that answers: the same references, and it is said."""
     away = Index("http://127.0.0.1:1")
     for index, says in ((None, "not in use"), (away, "Chroma at http://127.0.0.1:1")):
-        reference = retrieve(FASTAPI, store, index, templates)
+        reference = _retrieve(FASTAPI, store, index, templates)
         assert (reference.source, reference.id) == ("template", "python-fastapi")
         assert reference.degraded is not None
         assert says in reference.degraded
     store.record_outcome(_record(), 1, "succeeded")
-    reference = retrieve(FASTAPI, store, away, templates)
+    reference = _retrieve(FASTAPI, store, away, templates)
     assert reference.source == "learned"
     assert reference.degraded is not None
 
@@ -110,7 +131,9 @@ def test_without_chroma_a_run_asks_once(store: LearnedStore, templates: Template
     """After its first failure it is not asked again in the same run: the third run's failure is
     the third in all, and the fourth run is spared."""
     away = Index("http://127.0.0.1:1")
-    said = [retrieve(FASTAPI, store, away, templates).degraded or "" for _ in range(4)]
+    said = [
+        _retrieve(FASTAPI, store, away, templates).degraded or "" for _ in range(4)
+    ]
     assert ["left alone" in text for text in said] == [False, False, False, True]
 
 
@@ -119,7 +142,7 @@ def test_templates_that_chroma_lacks_are_found_in_the_files(
 ) -> None:
     """Nothing loaded into Chroma yet: the file is used, and the command to load it is named."""
     index = Index(chroma_server.url, PATIENT_S)
-    reference = retrieve(FASTAPI, store, index, templates)
+    reference = _retrieve(FASTAPI, store, index, templates)
     assert (reference.source, reference.id) == ("template", "python-fastapi")
     assert reference.degraded is not None
     assert "devops-backend templates sync" in reference.degraded
@@ -151,7 +174,7 @@ def test_who_writes_to_chroma_gets_nothing_into_a_project(
     index.upsert("successful_pipelines", [Item(f"e{n}", words, metadata, evil) for n in range(500)])
     index.upsert("pipeline_templates", [Item("evil", words, metadata, evil)])
     index.upsert("pipeline_templates", [Item("go", words, metadata, evil)])
-    reference = retrieve(FASTAPI, store, index, templates)
+    reference = _retrieve(FASTAPI, store, index, templates)
     assert _said(reference) == ("template", "python-fastapi", None)
     assert reference.choices == {}
 
@@ -162,9 +185,9 @@ def test_a_record_whose_template_is_gone_is_passed_over(
     """However well it did: the next best record, else the template."""
     for pipeline in range(5):
         store.record_outcome(_record("a-template-of-before"), pipeline, "succeeded")
-    assert retrieve(FASTAPI, store, index, templates).source == "template"
+    assert _retrieve(FASTAPI, store, index, templates).source == "template"
     store.record_outcome(_record(), 99, "succeeded")
-    assert retrieve(FASTAPI, store, index, templates).id == _record().id
+    assert _retrieve(FASTAPI, store, index, templates).id == _record().id
 
 
 def test_what_fails_is_not_retrieved_again(
@@ -173,10 +196,10 @@ def test_what_fails_is_not_retrieved_again(
     """Learned, used, failed twice: the template is the reference again."""
     store.record_outcome(_record(), 1, "succeeded")
     index_backlog(store, index)
-    assert retrieve(FASTAPI, store, index, templates).source == "learned"
+    assert _retrieve(FASTAPI, store, index, templates).source == "learned"
     store.record_outcome(_record(), 2, "failed")
     store.record_outcome(_record(), 3, "failed")
-    assert retrieve(FASTAPI, store, index, templates).source == "template"
+    assert _retrieve(FASTAPI, store, index, templates).source == "template"
 
 
 def test_fallback_goes_down_the_order(
@@ -184,7 +207,7 @@ def test_fallback_goes_down_the_order(
 ) -> None:
     """From learned by way of both templates to the built-in one, and no further."""
     store.record_outcome(_record(), 1, "succeeded")
-    reference: Reference | None = retrieve(FASTAPI, store, index, templates)
+    reference: Reference | None = _retrieve(FASTAPI, store, index, templates)
     seen = []
     while reference is not None:
         seen.append(reference.source)
@@ -207,7 +230,7 @@ def test_a_rebuild_brings_everything_back(
     where = {"language": "python", "framework": "fastapi"}
     nearest = index.nearest("successful_pipelines", features(FASTAPI), where, 100)
     assert {hit.id for hit in nearest} == {_record(version=version).id for version in versions}
-    assert retrieve(FASTAPI, store, index, templates).degraded is None
+    assert _retrieve(FASTAPI, store, index, templates).degraded is None
 
 
 def test_after_a_rebuild_every_record_finds_itself(

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from service.app import create_app
 from service.protocol import Protocol
+from tests.support.keys import KEY
 from workers.embedded import free_port
 from workers.settings import Settings
 
@@ -122,6 +123,7 @@ def settings_for(redis_url: str, **changes: Any) -> Settings:
         "gitlab_webhook_secret": (SecretStr(SECRET), SecretStr(OLD_SECRET)),
         "gitlab_signing_token": (SecretStr(SIGNING),),
         "devops_backend_api_tokens": (SecretStr(API_TOKEN),),
+        "devops_backend_key": KEY,
         "gitlab_token": SecretStr("glpat-of-the-service"),
         "ollama_model": "",
     }

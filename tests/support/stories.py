@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import redis
 
+from tests.support.keys import KEY
 from workers.events import Event
-from workers.learned import LearnedPipeline, LearnedStore, Provenance
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline, Provenance
 from workers.ledger import Ledger
 from workers.run_store import RunStore
 from workers.runs import (
@@ -69,7 +71,7 @@ class Story:
     def __init__(self, client: redis.Redis) -> None:
         self.ledger = Ledger(client)
         self.runs = RunStore(client)
-        self.learned = LearnedStore(client)
+        self.learned = LearnedStore(client, KEY)
 
     def move(self, run: Run, state: State, message: str, **fields: Any) -> Run:
         """A run's next state, with a line of progress."""

@@ -15,7 +15,8 @@ SHARED = {
     "workers", "workers.settings", "workers.errors", "workers.events", "workers.ledger",
     "workers.deliveries", "workers.asking", "workers.sweeps",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
-    "workers.learned", "workers.confidence", "workers.logs",
+    "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.confidence",
+    "workers.logs",
 }  # fmt: skip
 """What the HTTP edge shares with the workers: stores and their types, nothing of pipelines."""
 
@@ -80,7 +81,7 @@ def test_the_sandbox_is_no_part_of_the_edge() -> None:
         ("workers.clients", ("workers.clients", "workers.detect.analysis", "workers.vectors",
                              "workers.errors", "workers.settings")),
         ("workers.steps", ("workers.steps", "workers.clients", "workers.detect", "workers.pipeline",
-                           "workers.learned", "workers.confidence", "workers.errors",
+                           "workers.learned", "workers.learned_records", "workers.errors",
                            "workers.settings")),
     ],
 )  # fmt: skip

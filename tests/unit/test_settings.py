@@ -54,6 +54,8 @@ def test_defaults_are_the_contracts() -> None:
         ("GITLAB_WEBHOOK_SECRET", "short", "16"),
         ("GITLAB_SIGNING_TOKEN", "abc", "whsec_"),
         ("DEVOPS_BACKEND_API_TOKENS", "long-enough-token-1,short", "16"),
+        ("DEVOPS_BACKEND_KEY", "not-long-enough-for-a-key", "32"),
+        ("LEARNED_QUORUM", "0", "greater"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_the_variables_name(
@@ -82,6 +84,7 @@ def test_secrets_do_not_show() -> None:
     settings = Settings.load(
         gitlab_token="glpat-CANARY0123456789abcd",
         gitlab_webhook_secret="canary-secret-0123456789",
+        devops_backend_key="canary-key-0123456789-0123456789",
         devops_backend_api_tokens="canary-token-0123456789",
     )
     assert "CANARY" not in repr(settings) and "canary" not in repr(settings)
@@ -93,6 +96,7 @@ def test_what_is_missing_is_made_once_and_kept_private(tmp_path: Path) -> None:
     again, made_again = Settings.load(devops_backend_data=tmp_path / "data").with_secrets()
     assert made == [first.devops_backend_api_tokens[0].get_secret_value()] and made_again == []
     assert first.gitlab_webhook_secret == again.gitlab_webhook_secret
+    assert first.devops_backend_key == again.devops_backend_key is not None
     for path in (tmp_path / "data").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -100,7 +104,7 @@ def test_what_is_missing_is_made_once_and_kept_private(tmp_path: Path) -> None:
 def test_only_looking_makes_no_secret(tmp_path: Path) -> None:
     """A command that checks something leaves no secret behind that the service does not know."""
     settings = Settings.load(devops_backend_data=tmp_path / "data")
-    assert settings.with_webhook_secret(make=False) == settings
+    assert settings.with_webhook_secret(make=False).with_key(make=False) == settings
     assert not (tmp_path / "data").exists()
     made, _ = settings.with_secrets()
     kept = settings.with_webhook_secret(make=False)

@@ -32,6 +32,8 @@ BATCH = 500
 NONE = "none"
 """Stands for "no framework": Chroma's metadata knows no null."""
 
+Where = Mapping[str, str | tuple[str, ...]]
+"""What metadata have to equal; of several values, one."""
 Name = Literal["successful_pipelines", "pipeline_templates"]
 NAMES: tuple[Name, ...] = ("successful_pipelines", "pipeline_templates")
 T = TypeVar("T")
@@ -80,7 +82,7 @@ class Index:
         for batch in _batches(items):
             self._on(name, WRITE_S, lambda c, batch=batch: _put(c, batch))  # type: ignore[misc]
 
-    def find(self, name: Name, where: Mapping[str, str], limit: int = 10) -> list[Hit]:
+    def find(self, name: Name, where: Where, limit: int = 10) -> list[Hit]:
         """Entries whose metadata equal `where` (none: all), at most `limit`."""
         got = self._on(
             name,
@@ -90,7 +92,7 @@ class Index:
         return _hits(got["ids"], got["metadatas"], got["documents"])
 
     def nearest(
-        self, name: Name, features: Iterable[str], where: Mapping[str, str], limit: int = 8
+        self, name: Name, features: Iterable[str], where: Where, limit: int = 8
     ) -> list[Hit]:
         """Entries whose metadata equal `where`, nearest features first, at most `limit`."""
         wanted = vector(features)
@@ -258,8 +260,11 @@ def _batches(items: Iterable[Item]) -> Iterable[list[Item]]:
         yield batch
 
 
-def _where(equal: Mapping[str, str]) -> Any:
-    parts = [{key: value} for key, value in equal.items()]
+def _where(equal: Where) -> Any:
+    parts: list[dict[str, Any]] = [
+        {name: value if isinstance(value, str) else {"$in": list(value)}}
+        for name, value in equal.items()
+    ]
     return {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
 
 

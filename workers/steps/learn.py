@@ -13,7 +13,8 @@ import msgspec
 from workers.clients.chroma import Index
 from workers.detect.analysis import Analysis
 from workers.errors import NotFound, Retryable
-from workers.learned import LearnedPipeline, LearnedStore, Outcome, Provenance
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline, Outcome, Provenance
 from workers.pipeline.plan import Plan, portable
 from workers.pipeline.slots import accepts
 from workers.steps.confirm import Verdict
@@ -127,7 +128,7 @@ def index_backlog(store: LearnedStore, index: Index, limit: int = 100) -> int:
     """
     ids = store.unindexed(limit)
     records = {id: _record(store, id) for id in ids}
-    items = [learned_item(r) for r in records.values() if r is not None and r.successes]
+    items = [learned_item(store, r) for r in records.values() if r is not None and r.successes]
     kept = {item.id for item in items}
     if items:
         index.upsert("successful_pipelines", items)

@@ -7,20 +7,23 @@ writing to Chroma, and without Chroma the same is found, a little less well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeVar
 
 import msgspec
 
-from workers.clients.chroma import NONE, Index, Item
+from workers.clients.chroma import NONE, Hit, Index, Item, Where
 from workers.detect.analysis import Analysis
 from workers.errors import Retryable
-from workers.learned import LearnedPipeline, LearnedStore
+from workers.learned import LearnedStore
+from workers.learned_records import LearnedPipeline
 from workers.pipeline import several
 from workers.pipeline.templates import Quality, Template, Templates
 from workers.steps.features import features
 
 SIMILAR = 8
+SHARED = "shared"
+"""The scope of records that all may use; others have an opaque word for their group."""
 TEMPLATES_MAX = 10_000
 
 T = TypeVar("T")
@@ -61,20 +64,24 @@ class _Guide:
 
 
 def retrieve(
-    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates
-) -> Reference:
-    """The reference for a repository, in this order: learned for language and framework, template
-    for language and framework, template for the language, built-in."""
+    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates,
+    *, namespace: str,
+) -> Reference:  # fmt: skip
+    """The reference for a repository of `namespace` (a group's or project's path), in this order:
+    learned for language and framework, template for language and framework, template for the
+    language, built-in."""
     guide = _Guide(index)
-    found = _retrieve(analysis, learned, guide, templates)
-    each = tuple(_retrieve(part, learned, guide, templates) for part in several.parts(analysis))
+    found = _retrieve(analysis, learned, guide, templates, namespace)
+    each = tuple(
+        _retrieve(part, learned, guide, templates, namespace) for part in several.parts(analysis)
+    )
     return msgspec.structs.replace(found, parts=each)
 
 
 def _retrieve(
-    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates
+    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates, namespace: str
 ) -> Reference:
-    record = _learned(analysis, learned, guide, templates)
+    record = _learned(analysis, learned, guide, templates, namespace)
     if record is not None:
         template = templates.get(record.template)
         assert template is not None  # _learned accepts no other
@@ -90,10 +97,11 @@ def _retrieve(
 
 
 def references(
-    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates
-) -> Iterator[Reference]:
+    analysis: Analysis, learned: LearnedStore, index: Index | None, templates: Templates,
+    *, namespace: str,
+) -> Iterator[Reference]:  # fmt: skip
     """What to try, best first: where a reference's plan is refused, the next one is taken."""
-    first = retrieve(analysis, learned, index, templates)
+    first = retrieve(analysis, learned, index, templates, namespace=namespace)
     yield first
     if any(one.source == "learned" for one in (first, *first.parts)):
         yield from_templates(analysis, index, templates)
@@ -108,19 +116,21 @@ def from_templates(analysis: Analysis, index: Index | None, templates: Templates
 
 
 def _learned(
-    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates
+    analysis: Analysis, learned: LearnedStore, guide: _Guide, templates: Templates, namespace: str
 ) -> LearnedPipeline | None:
     if analysis.language is None:
         return None
     words = features(analysis)
-    where = _stack(analysis.language, analysis.framework)
+    stack = _stack(analysis.language, analysis.framework)
+    where: Where = {**stack, "scope": (SHARED, learned.scope(namespace))}
     similar = guide.ask(lambda i: i.nearest("successful_pipelines", words, where, SIMILAR))
     return learned.best(
         analysis.language,
         analysis.framework,
         words,
+        namespace=namespace,
         package_manager=analysis.package_manager,
-        also=[hit.id for hit in similar],
+        also=[hit.id for hit in similar if _is_ours(learned, hit)],
         accept=lambda record: templates.get(record.template) is not None,
     )
 
@@ -167,34 +177,46 @@ def rebuild(index: Index, learned: LearnedStore, templates: Templates) -> tuple[
     """Make both collections again from Redis and the files; how many entries each has (learned,
     templates). Raises Retryable."""
     behind = learned.unindexed(limit=TEMPLATES_MAX)
-    items = (learned_item(record) for record in learned if record.successes)
+    items = (learned_item(learned, record) for record in learned if record.successes)
     pipelines = index.rebuild("successful_pipelines", items)
     learned.indexed(behind)
     files = index.rebuild("pipeline_templates", map(_template_item, templates.all()))
     return pipelines, files
 
 
-def learned_item(record: LearnedPipeline) -> Item:
-    """A learned record as Chroma gets it: the plan, and opaque ids of where it comes from."""
+def learned_item(learned: LearnedStore, record: LearnedPipeline) -> Item:
+    """A learned record as Chroma gets it: the plan, opaque words for where it comes from, and our
+    seal over both."""
     plan = {
         "template": record.template,
         "template_version": record.template_version,
         "choices": dict(record.choices),
     }
-    return Item(
-        id=record.id,
-        features=record.features,
-        metadata=_stack(record.language, record.framework)
-        | {
-            "package_manager": record.package_manager or NONE,
-            "template": record.template,
-            "plan_digest": record.plan_digest,
-            "run": record.provenance.run,
-            "project_id": str(record.provenance.project_id),
-            "pipeline": str(record.provenance.pipeline),
-        },
-        document=msgspec.json.encode(plan, order="deterministic").decode(),
-    )
+    document = msgspec.json.encode(plan, order="deterministic").decode()
+    metadata = _stack(record.language, record.framework) | {
+        "package_manager": record.package_manager or NONE,
+        "template": record.template,
+        "plan_digest": record.plan_digest,
+        "run": record.provenance.run,
+        "project_id": str(record.provenance.project_id),
+        "pipeline": str(record.provenance.pipeline),
+        "scope": SHARED if record.shared else learned.scope(record.provenance.namespace),
+    }
+    metadata["seal"] = _seal(learned, record.id, metadata, document)
+    return Item(id=record.id, features=record.features, metadata=metadata, document=document)
+
+
+def _seal(learned: LearnedStore, id: str, metadata: Mapping[str, str], document: str) -> str:
+    told = sorted(f"{name}={value}" for name, value in metadata.items() if name != "seal")
+    return learned.seal(id, document, *told)
+
+
+def _is_ours(learned: LearnedStore, hit: Hit) -> bool:
+    """Whether we put it there as it is; what somebody else wrote is counted and passed over."""
+    ours = hit.metadata.get("seal") == _seal(learned, hit.id, hit.metadata, hit.document)
+    if not ours:
+        learned.refuse("index", hit.id)
+    return ours
 
 
 def _template_item(template: Template) -> Item:
