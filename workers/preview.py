@@ -154,9 +154,7 @@ def _reference(parts: Parts, analysis: Analysis, path: str) -> Reference:
     if parts.settings.redis_url is None or unsealed:
         return from_templates(analysis, parts.index, parts.templates)
     try:
-        return retrieve(
-            analysis, parts.learned, parts.index, parts.templates, namespace=path
-        )
+        return retrieve(analysis, parts.learned, parts.index, parts.templates, namespace=path)
     except RedisError as error:
         log.warning("Redis does not answer; templates are used", error=str(error))
         return from_templates(analysis, parts.index, parts.templates)
