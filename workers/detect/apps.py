@@ -86,11 +86,16 @@ def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]
     """Each part of a workspace with its language and framework; asides do not count."""
     by_folder = {one.folder: one for one in services(reader, inside)}
     listed = []
-    for path in counted(best.members):
+    for path in _named(best):
         one = by_folder.get(path)
         language = one.language if one else _language(reader, path) or best.language
         listed.append(App(path, language, one.framework if one else None))
     return tuple(listed)
+
+
+def _named(best: Found) -> list[str]:
+    """The members that count; a workspace without a program of its own may be about asides."""
+    return best.members if best.facts.get("members") == "asides" else counted(best.members)
 
 
 def _among_apps(path: str) -> bool:
@@ -107,7 +112,7 @@ def _language(reader: Reader, path: str) -> str | None:
 
 def worth_reading(best: Found) -> list[str]:
     """The members whose manifests are read, apps before libraries; the rest is told by names."""
-    members = [path for path in counted(best.members) if path != best.folder]
+    members = [path for path in _named(best) if path != best.folder]
     return sorted(members, key=lambda path: (not _among_apps(path), path))[:LIMIT]
 
 

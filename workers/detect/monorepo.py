@@ -75,12 +75,8 @@ def _piece(part: str) -> str:
 
 
 def counted(paths: Iterable[str]) -> list[str]:
-    """Members that are programs or libraries: docs, examples, tests and tooling do not count.
-
-    Where a workspace names nothing else, they are what it is about.
-    """
-    named = list(paths)
-    return [p for p in named if not is_aside(p + "/x") and not _is_tool(p)] or named
+    """Members that are programs or libraries: docs, examples, tests and tooling do not count."""
+    return [path for path in paths if not is_aside(path + "/x") and not _is_tool(path)]
 
 
 def _is_tool(path: str) -> bool:

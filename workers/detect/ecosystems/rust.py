@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from workers.detect.found import Folder, Found
-from workers.detect.monorepo import expand
+from workers.detect.monorepo import counted, expand
 
 
 def refine(folder: Folder, found: Found) -> None:
@@ -32,6 +32,8 @@ def _workspace(folder: Folder, found: Found, workspace: dict[str, object], root:
     globs = [str(glob) for glob in named] if isinstance(named, list) else []
     globs += [f"!{glob}" for glob in excluded] if isinstance(excluded, list) else []
     found.members = expand(folder, globs, ("Cargo.toml",))
+    if not root and not counted(found.members):
+        found.facts["members"] = "asides"
     if len(found.members) + root > 1:
         line = folder.line("Cargo.toml", "[workspace")
         found.set("monorepo", "cargo", folder.full("Cargo.toml"), line)
