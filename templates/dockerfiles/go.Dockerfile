@@ -2,10 +2,10 @@ ARG BASE_REGISTRY=docker.io
 
 FROM ${BASE_REGISTRY}/library/golang:$[[ version ]]-bookworm AS build
 WORKDIR /src
-COPY go.* ./
+COPY go.mod go.sum* ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /app ./$[[ main ]]
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /app $[[ main ]]
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

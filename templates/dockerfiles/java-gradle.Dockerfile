@@ -1,11 +1,22 @@
 ARG BASE_REGISTRY=docker.io
 
+FROM ${BASE_REGISTRY}/library/gradle:8-jdk$[[ version ]] AS manifests
+WORKDIR /src
+COPY . .
+RUN mkdir /manifests \
+ && find . \( -name '*.gradle' -o -name '*.gradle.kts' -o -name gradle.properties -o -name gradle.lockfile \
+    -o -name gradlew -o -path './gradle/*' -o -path './buildSrc/*' \) -type f \
+    -exec cp --parents {} /manifests \;
+
 FROM ${BASE_REGISTRY}/library/gradle:8-jdk$[[ version ]] AS build
 WORKDIR /src
+# The dependencies are fetched again only when a build file changes.
+COPY --from=manifests /manifests ./
+RUN $[[ gradle ]] --no-daemon --console=plain dependencies
 COPY . .
 RUN $[[ gradle ]] --no-daemon --console=plain assemble \
  && find . -path '*/build/libs/*.jar' ! -name '*-plain.jar' ! -name '*-sources.jar' \
-    -exec cp {} /tmp/app.jar \;
+    ! -name '*-javadoc.jar' ! -name '*-tests.jar' -exec cp {} /tmp/app.jar \;
 
 FROM ${BASE_REGISTRY}/library/eclipse-temurin:$[[ version ]]-jre
 WORKDIR /app

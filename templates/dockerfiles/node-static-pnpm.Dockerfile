@@ -3,7 +3,7 @@ ARG BASE_REGISTRY=docker.io
 FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm AS build
 WORKDIR /app
 RUN npm install --global pnpm@$[[ manager_version ]]
-COPY package.json pnpm-lock.yaml pnpm-workspace.yaml* ./
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml* .npmrc* ./
 RUN $[[ install_command ]]
 COPY . .
 RUN $[[ build_command ]]
@@ -14,7 +14,7 @@ RUN printf '%s\n' \
     '  location / { try_files $uri $uri/ /index.html; }' \
     '}' > /nginx.conf
 
-FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.29-alpine
+FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.30-alpine
 COPY --from=build /nginx.conf /etc/nginx/conf.d/default.conf
 COPY --from=build /app/$[[ output ]] /usr/share/nginx/html
 USER 101:101

@@ -2,7 +2,7 @@ ARG BASE_REGISTRY=docker.io
 
 FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm AS build
 WORKDIR /app
-COPY package.json package-lock.json* ./
+COPY package.json package-lock.json* .npmrc* ./
 RUN $[[ install_command ]]
 COPY . .
 RUN $[[ build_command ]]
@@ -13,7 +13,7 @@ RUN printf '%s\n' \
     '  location / { try_files $uri $uri/ /index.html; }' \
     '}' > /nginx.conf
 
-FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.29-alpine
+FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.30-alpine
 COPY --from=build /nginx.conf /etc/nginx/conf.d/default.conf
 COPY --from=build /app/$[[ output ]] /usr/share/nginx/html
 USER 101:101

@@ -6,6 +6,7 @@ RUN pip install --no-cache-dir uv==0.9.11
 ENV UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \
     UV_PYTHON=$[[ version ]]
+ENV UV_FROZEN=$[[ frozen ]]
 COPY pyproject.toml uv.lock* ./
 RUN uv sync --no-dev --no-install-project
 RUN uv pip install $[[ server ]]

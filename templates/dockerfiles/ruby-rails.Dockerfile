@@ -8,13 +8,19 @@ ENV BUNDLE_PATH=/usr/local/bundle \
 COPY Gemfile Gemfile.lock ./
 RUN bundle install && rm -rf /usr/local/bundle/cache
 COPY . .
-RUN SECRET_KEY_BASE_DUMMY=1 RAILS_ENV=production bundle exec rails assets:precompile
+# an application that serves an API alone has no assets
+RUN if grep -Eq '^    (sprockets|propshaft) ' Gemfile.lock; then \
+      SECRET_KEY_BASE=precompile RAILS_ENV=production bundle exec rails assets:precompile; \
+    fi
 
 FROM ${BASE_REGISTRY}/library/ruby:$[[ version ]]-bookworm
 WORKDIR /app
 ENV BUNDLE_PATH=/usr/local/bundle \
     BUNDLE_WITHOUT=development:test \
-    RAILS_ENV=production
+    RAILS_ENV=production \
+    RAILS_LOG_TO_STDOUT=1 \
+    RAILS_SERVE_STATIC_FILES=1
 COPY --from=build /usr/local/bundle /usr/local/bundle
-COPY --from=build --chown=10001:10001 /app ./
+COPY --from=build /app ./
+RUN mkdir -p db log storage tmp && chown -R 10001:10001 db log storage tmp
 USER 10001:10001

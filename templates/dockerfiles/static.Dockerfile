@@ -1,6 +1,6 @@
 ARG BASE_REGISTRY=docker.io
 
-FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.29-alpine
+FROM ${BASE_REGISTRY}/nginxinc/nginx-unprivileged:1.30-alpine
 COPY $[[ output ]] /usr/share/nginx/html
 USER 101:101
 EXPOSE 8080

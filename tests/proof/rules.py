@@ -73,6 +73,10 @@ RULES = (
         by="unset BUNDLE_PATH && bundle install --local", why="Debian's gems for those of RubyGems",
     ),
     Rule(
+        pattern=r"^gem install rspec_junit_formatter ", by=None, host="rubygems.org",
+        why="Debian's formatter for RubyGems'",
+    ),
+    Rule(
         pattern=r"^composer install .*$", host="repo.packagist.org", tool="phpunit",
         by="composer dump-autoload --no-interaction && mkdir -p vendor/bin && "
         "ln -s /usr/bin/phpunit vendor/bin/phpunit",

