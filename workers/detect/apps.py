@@ -14,6 +14,9 @@ from workers.detect.sources import is_aside, is_auxiliary, is_test
 
 DEPTH = 3
 LIMIT = 12
+"""Members of a workspace whose manifests are read."""
+PROGRAMS = 24
+"""Folders of programs side by side that are looked at."""
 
 
 def folders(reader: Reader) -> list[str]:
@@ -32,7 +35,7 @@ def folders(reader: Reader) -> list[str]:
     for path in sorted(candidates, key=lambda path: (path.count("/"), path)):
         if not any(path.startswith(upper + "/") for upper in kept):
             kept.append(path)
-    return kept[:LIMIT]
+    return kept[:PROGRAMS]
 
 
 def _home(path: str) -> str:
@@ -93,6 +96,10 @@ def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]
     return tuple(listed)
 
 
+def _started(app: Found) -> bool:
+    return any(command.endswith(" start") for command in app.commands.get("start", ()))
+
+
 def _named(best: Found) -> list[str]:
     """The members that count; a workspace without a program of its own may be about asides."""
     return best.members if best.facts.get("members") == "asides" else counted(best.members)
@@ -119,8 +126,9 @@ def worth_reading(best: Found) -> list[str]:
 def shared_framework(inside: list[Found]) -> Found | None:
     """The one app of a workspace whose framework decides; None where there are several kinds.
 
-    In a workspace of packages only what stands among the apps counts: packages are libraries.
+    In a workspace of packages only what stands among the apps or is started counts: packages are
+    libraries.
     """
     apps = [one for one in inside if one.framework and one.kind in ("server", "full", "app")]
-    apps = [one for one in apps if one.ecosystem != "node" or _among_apps(one.folder)]
+    apps = [a for a in apps if a.ecosystem != "node" or _among_apps(a.folder) or _started(a)]
     return apps[0] if len({one.framework for one in apps}) == 1 else None

@@ -57,7 +57,7 @@ def set_framework(
     framework, cause = chosen
     declared = run.get(cause) or found.dependencies.get(cause)
     file = declared or folder.full(cause)
-    line = folder.line(file[len(folder.path) :].lstrip("/"), _needle(cause)) if declared else 0
+    line = _line(folder, file[len(folder.path) :].lstrip("/"), cause) if declared else 0
     found.set("framework", framework.name, file, line)
     found.kind = framework.kind
     found.set("port", framework.port, file, line)
@@ -98,8 +98,10 @@ def _present(folder: Folder, pattern: str) -> str | None:
     return next(iter(folder.like(pattern)), None) if "*" in pattern else folder.has(pattern)
 
 
-def _needle(cause: str) -> str:
-    return cause.rpartition(":")[2] or cause
+def _line(folder: Folder, file: str, cause: str) -> int:
+    needle = cause.rpartition(":")[2] or cause
+    # `from aiohttp import web` does not spell what it imports
+    return folder.line(file, needle) or folder.line(file, needle.partition(".")[0])
 
 
 def matching(wanted: str, names: Iterable[str]) -> list[str]:

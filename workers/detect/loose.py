@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.detect import versions
 from workers.detect.extras import DOCKERFILES
 from workers.detect.families import FAMILIES, GLUE
 from workers.detect.found import Folder, Found
@@ -31,6 +32,7 @@ def dominant(reader: Reader) -> Verdict | None:
         strength=STRENGTH,
     )
     found.say(f"language={found.language}", example)
+    versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)
 

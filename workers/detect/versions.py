@@ -59,6 +59,13 @@ PIN_FILES: dict[str, tuple[str, ...]] = {
 _TERM = re.compile(r"(>=|<=|~>|={2,3}|[<>^~!]=?|=)?\s*v?(\d+(?:\.(?:\d+|[xX*]))*)")
 
 
+# Other implementations count their own releases, not the language's (PyPy's names hold both).
+OTHERS = re.compile(
+    r"(jruby|truffleruby|rbx|mruby|(mini|ana)conda|miniforge|mambaforge|micropython|stackless"
+    r"|jython|ironpython|graalpy|pyston|iojs)",
+    re.I,
+)
+
 # Node's long-term releases by their names.
 LTS = {
     "argon": "4",
@@ -88,7 +95,7 @@ def pinned(text: str) -> str | None:
     if dated:
         return dated.group()
     match = re.search(r"(?:^|[^\d.])(\d+(?:\.\d+)*)", first)
-    if match is None or first.startswith(("lts", "ref:", "path:")):
+    if match is None or OTHERS.match(first) or first.startswith(("lts", "ref:", "path:")):
         return None
     return match.group(1)
 

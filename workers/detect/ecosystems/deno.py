@@ -16,6 +16,10 @@ ENTRIES = (
     "index.ts",
     "app.ts",
     "src/main.ts",
+    "src/mod.ts",
+    "src/index.ts",
+    "src/server.ts",
+    "src/app.ts",
     "main.tsx",
     "main.js",
 )

@@ -19,6 +19,7 @@ LOCKS = (
     ("npm-shrinkwrap.json", "npm"),
 )
 _CALL = re.compile(r"(?:^|[;&|]\s*)(pnpm|yarn|bun)\s")
+_LOCAL = re.compile(r"(file|link|portal|workspace):|\.{0,2}/")
 MANAGERS = ("npm", "pnpm", "yarn", "bun")
 SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 ENTRIES = ("index", "server", "app", "main", "src/index", "src/server", "src/main", "src/app")
@@ -67,7 +68,7 @@ def _names(package: dict[str, Any], field: str) -> dict[str, str]:
 
 
 def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
-    """packageManager, devEngines, lock file, engines, scripts, else npm; a member asks the root."""
+    """packageManager, devEngines, lock file, engines, volta, scripts, else npm; root after own."""
     for place in dict.fromkeys((folder.path, "")):
         here = Folder(folder.reader, place)
         manifest = here.json("package.json", rank=0) if here.has("package.json") else {}
@@ -93,9 +94,9 @@ def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
             if f"{manager}Version" in rush:
                 line = here.line("rush.json", f'"{manager}Version"')
                 found.set("package_manager", manager, here.full("rush.json"), line)
-        engines = _names(manifest, "engines")
+        wanted = {**_names(manifest, "engines"), **_names(manifest, "volta")}
         for manager in ("pnpm", "yarn", "bun"):
-            if manager in engines:
+            if manager in wanted:
                 line = here.line("package.json", f'"{manager}"')
                 found.set("package_manager", manager, here.full("package.json"), line)
     if len({manager for name, manager in LOCKS if folder.has(name)}) > 1:
@@ -178,8 +179,10 @@ def _framework(
 ) -> None:
     peers = _names(package, "peerDependencies")
     own = str(package.get("name", ""))
-    declared = {name: found.manifest for name in run if name not in peers and name != own}
-    tools = {name for name in dev if name not in peers and name != own}
+    if _LOCAL.match({**dev, **run}.get(own, "")):
+        peers = {**peers, own: ""}
+    declared = {name: found.manifest for name in run if name not in peers}
+    tools = {name for name in dev if name not in peers}
     if _is_library(package) or found.members:
         # what a library or a workspace's root is built and tried out with is not what it is
         tools = set()

@@ -37,7 +37,8 @@ def refine(folder: Folder, found: Found) -> None:
         found.kind = found.kind or "server"
         found.strength = max(found.strength, 0.8)
     if found.package_manager == "composer":
-        found.command("build", "composer install --no-dev", folder.full("composer.json"))
+        cause = folder.full(folder.has("composer.json") or "composer.lock")
+        found.command("build", "composer install --no-dev", cause)
 
 
 def _version(folder: Folder, found: Found, composer: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from workers.detect import frameworks, versions
-from workers.detect.ecosystems import python_tests
+from workers.detect.ecosystems import imports, python_tests
 from workers.detect.ecosystems.python_deps import Declared, declared, normal
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import expand
@@ -33,24 +33,6 @@ LOCKS = (
 SERVERS = frozenset({"flask", "fastapi", "starlette", "litestar", "quart", "falcon", "bottle"})
 SERVED_ENTRIES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py")
 """Where an application object usually stands, in the package of one that serves."""
-ENTRIES = [
-    "manage.py",
-    "main.py",
-    "app.py",
-    "server.py",
-    "wsgi.py",
-    "asgi.py",
-    "run.py",
-    "__main__.py",
-    "src/main.py",
-    "app/main.py",
-    "application.py",
-    "bot.py",
-    "streamlit_app.py",
-    "app/__init__.py",
-    "src/app.py",
-    "api/main.py",
-]
 
 
 def inspect(folder: Folder) -> Found | None:
@@ -149,6 +131,11 @@ def _framework(found: Found, folder: Folder, deps: Declared) -> None:
     own = normal(deps.name)
     run = {name: folder.full(file) for name, file in deps.run.items() if name != own}
     frameworks.set_framework(found, folder, run, (name for name in deps.dev if name != own))
+    if found.framework is None:
+        scripts = [] if deps.name else folder.like("*.py")[: imports.MOST]
+        entries = [name for name in imports.ENTRIES if folder.has(name)]
+        imported = imports.python(folder, entries or scripts)
+        frameworks.set_framework(found, folder, {n: f for n, f in imported.items() if n != own})
 
 
 def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:
@@ -165,7 +152,7 @@ def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:
 
 
 def _entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
-    name = folder.has(*ENTRIES)
+    name = folder.has(*imports.ENTRIES)
     if name:
         found.set("entry_point", name, folder.full(name))
     scripts = _table(_table(project, "project"), "scripts") or _table(

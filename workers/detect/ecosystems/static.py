@@ -33,21 +33,29 @@ INDEXES = (
     "build/index.html",
     "index.htm",
 )
+HOSTS = ("vercel.json", "now.json", "netlify.toml")
+FUNCTIONS = re.compile(r"(api|netlify/functions)/[^.]+\.(js|mjs|ts|py|go|rb)")
 SERVERS = ("Staticfile", "static.json", "nginx.conf", "httpd.conf", "Caddyfile")
 
 
 def inspect(folder: Folder) -> Found | None:
     """The site in a folder: a generator's, else pages that are served as they are."""
-    makers = (_hugo, _zola, _jekyll, _mdbook, _mkdocs, _plain)
+    makers = (_hugo, _zola, _jekyll, _mdbook, _mkdocs, _plain, _sphinx)
     return next((found for maker in makers if (found := maker(folder))), None)
 
 
-def _site(folder: Folder, manifest: str, framework: str | None, build: str | None) -> Found:
+def _site(
+    folder: Folder, manifest: str, framework: str | None, build: str | None, by: str = "html"
+) -> Found:
+    """The pages; `by` is the language of the program that makes them, where one has to be there."""
     found = Found(
-        folder=folder.path, ecosystem="static", language="html", manifest=folder.full(manifest)
+        folder=folder.path,
+        ecosystem="static" if by == "html" else by,
+        language=by,
+        manifest=folder.full(manifest),
     )
     found.manifests = [found.manifest]
-    found.say("language=html", found.manifest)
+    found.say(f"language={by}", found.manifest)
     found.set("framework", framework, found.manifest)
     found.kind = "site"
     if build:
@@ -122,12 +130,25 @@ def _mkdocs(folder: Folder) -> Found | None:
     config = folder.has("mkdocs.yml", "mkdocs.yaml")
     if config is None or "docs" not in folder.folders:
         return None
-    found = _site(folder, config, "mkdocs", "mkdocs build --strict")
-    found.ecosystem, found.language = "python", "python"
+    found = _site(folder, config, "mkdocs", "mkdocs build --strict", "python")
     found.set("package_manager", "pip", found.manifest)
     found.facts["output"] = "site"
     found.strength = 0.5
     return found
+
+
+def _sphinx(folder: Folder) -> Found | None:
+    """Documentation and nothing else: settings of Sphinx beside their first page, in a folder."""
+    for place in ("docs", "doc", "docs/source", "doc/source", "source"):
+        if folder.has(f"{place}/conf.py") and folder.has(f"{place}/index.rst", f"{place}/index.md"):
+            found = _site(
+                folder, f"{place}/conf.py", "sphinx", f"sphinx-build {place} public", "python"
+            )
+            found.set("package_manager", "pip", found.manifest)
+            found.facts["output"] = "public"
+            found.strength = 0.3
+            return found
+    return None
 
 
 def _plain(folder: Folder) -> Found | None:
@@ -145,6 +166,10 @@ def _plain(folder: Folder) -> Found | None:
         found.facts["output"] = index.rpartition("/")[0] or "."
     if index is None and folder.has("Dockerfile"):
         found.strength = 0.2
+        return found
+    if folder.has(*HOSTS) and any(FUNCTIONS.fullmatch(path) for path in folder.below):
+        # such hosts serve the pages beside the functions, which are the program
+        found.strength = 0.1
         return found
     top = index is not None and index.count("/") == 0
     found.strength = (
