@@ -14,11 +14,15 @@ import structlog
 from workers.settings import Settings
 
 TOKEN = re.compile(
-    r"(?:gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt|ffct)-|whsec_)[-_A-Za-z0-9./+=]+"
-    r"|(?i:bearer|private-token:?)\s+[-_A-Za-z0-9./+=]{8,}"
+    # Routable tokens hold dots: `glpat-<payload>.<length>.<checksum>`.
+    r"gl(?:pat|dt|rtr?|cbt|ptt|ft|soat|oas|agent|imt|ffct|wt)-[-_A-Za-z0-9./+=]+"
+    r"|whsec_[-_A-Za-z0-9/+=]+|GR1348941[-_A-Za-z0-9]{8,}"
+    r"|(?i:bearer|private-token:?|job-token:?|x-gitlab-token:?)\s+[-_A-Za-z0-9./+=]{8,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?i:(?<=private_token=)|(?<=access_token=)|(?<=job_token=))[^&\s\"']+"
 )
-"""GitLab's token shapes (GitLab docs, "Token overview"), bearer headers, passwords in addresses."""
+"""GitLab's token shapes (GitLab docs, "Token overview"), headers and parameters that hold one,
+passwords in addresses."""
 
 
 def redact(text: str) -> str:
@@ -30,10 +34,11 @@ def _redact(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {name: _redact(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
+        return {redact(str(name)): _redact(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [_redact(inner) for inner in value]
-    return value
+    # Errors, bytes, structs would be written as their repr: that is a text as well.
+    return value if value is None or isinstance(value, int | float) else redact(repr(value))
 
 
 def _redact_event(
