@@ -35,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 GO_PROXY = "proxy.golang.org"
 CENTRAL = "repo.maven.apache.org"
 DEBIAN_MAVEN = "/usr/share/maven-repo"
+DEBIAN_FORMATTER = "/usr/share/rubygems-integration/all/gems/rspec_junit_formatter-0.4.1/lib"
 PYPI_JSON = "pypi.org/pypi/poetry/2.1.4/json"
 
 RULES = (
@@ -75,6 +76,10 @@ RULES = (
     Rule(
         pattern=r"^gem install rspec_junit_formatter ", by=None, host="rubygems.org",
         why="Debian's formatter for RubyGems'",
+    ),
+    Rule(
+        pattern=r"^RUBYLIB=\.gems/gems/rspec_junit_formatter-0\.6\.0/lib", host="rubygems.org",
+        by=f"RUBYLIB={DEBIAN_FORMATTER}", why="Debian's formatter for RubyGems'",
     ),
     Rule(
         pattern=r"^composer install .*$", host="repo.packagist.org", tool="phpunit",
