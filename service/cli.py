@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import admin, files, run, stores
+from service.commands import admin, files, operations, run, stores
 from workers.errors import BackendError
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def root(
     """Gives new GitLab projects a pipeline that goes green, and remembers what worked."""
 
 
-for group in (run, files, admin, stores):
+for group in (run, files, admin, stores, operations):
     group.register(app)
 
 

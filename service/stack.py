@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import structlog
+from redis.exceptions import RedisError
 
+from workers import schema
+from workers.connect import connect
 from workers.embedded import EmbeddedChroma, EmbeddedRedis
 from workers.errors import Misconfigured, Rejected, Retryable
 from workers.settings import Settings
@@ -50,6 +53,7 @@ class Stack:
             self._exit = building
             listening = building.enter_context(listen(self._host, self._port))
             self._start_stores()
+            upgrade_store(self.settings)
             fd = listening.fileno()
             commands = {"receiver": ["serve", "--fd", str(fd)]}
             for queue in ("generate", "record"):
@@ -140,6 +144,18 @@ def listen(host: str, port: int) -> socket.socket:
             f"DEVOPS_BACKEND_URL: its port should be free on {host} (or give --host, --port);"
             f" {port} is not: {error}"
         ) from None
+
+
+def upgrade_store(settings: Settings) -> None:
+    """What Redis holds is brought to our version. Raises Misconfigured where it is newer.
+
+    A Redis that is away is no reason not to start: it is waited for, as later on.
+    """
+    try:
+        with connect(settings.redis_url or "") as redis:
+            schema.ensure(redis)
+    except RedisError as error:
+        log.warning("the store's version could not be looked at", error=str(error))
 
 
 def check_templates(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from workers.learned import LearnedStore
 from workers.ledger import Ledger
 from workers.run_store import RunStore
 from workers.settings import Settings
+from workers.sweeps import Sweeps
 
 if TYPE_CHECKING:
     import httpx
@@ -39,13 +40,15 @@ class Stores(NamedTuple):
     runs: RunStore
     learned: LearnedStore
     dry_runs: DryRuns
+    sweeps: Sweeps
 
     @classmethod
     def over(cls, redis: Redis, settings: Settings) -> Stores:
         """All stores over one client. `devops_backend_key` has to be there."""
         assert settings.devops_backend_key is not None
         learned = LearnedStore(redis, settings.devops_backend_key, settings.learned_quorum)
-        return cls(redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis))
+        sweeps = Sweeps(redis, settings.sweep_interval_s)
+        return cls(redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis), sweeps)
 
 
 class Limits:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from service import chat, dry_runs, health, metrics, openapi, pipelines, projects, runs, webhooks
+from service import (
+    chat,
+    dry_runs,
+    health,
+    metrics,
+    openapi,
+    operations,
+    pipelines,
+    projects,
+    runs,
+    webhooks,
+)
 from service.auth import Access, Role
 from service.routes import Answer, Endpoint, Operation, Parameter
 from workers.learned_origins import Revoked
 from workers.runs import Run, State
+from workers.sweeps import Report
 
 RUN_ID = Parameter("id", "path", "A run's id")
 PROJECT = Parameter("id", "path", "A project's id, or its URL-encoded path")
@@ -21,7 +33,9 @@ LOCATION = {"Location": "Where the run is"}
 
 def routes() -> list[Endpoint]:
     """The whole API."""
-    return [*_hooks(), *_pipeline(), *_runs(), *_projects(), *_records(), *_operations()]
+    return [
+        *_hooks(), *_pipeline(), *_runs(), *_projects(), *_records(), *_care(), *_operations(),
+    ]  # fmt: skip
 
 
 def _hooks() -> list[Endpoint]:
@@ -150,6 +164,19 @@ def _records() -> list[Endpoint]:
             "application/json.",
             answers={200: Answer("The answer", chat.Reply)},
             errors=(404, 415, 422),
+        )),
+    ]  # fmt: skip
+
+
+def _care() -> list[Endpoint]:
+    return [
+        Endpoint("GET", "/api/v1/sweep", operations.last_sweep, Operation(
+            summary="What the sweep at work, else the last one, found", tag="Operations",
+            answers={200: Answer("The report", Report)},
+        )),
+        Endpoint("POST", "/api/v1/sweep", operations.ask_sweep, Operation(
+            summary="Look at all projects now for what GitLab never told", tag="Operations",
+            answers={202: Answer("It will be", operations.Asked)},
         )),
     ]  # fmt: skip
 

@@ -48,14 +48,7 @@ class DryRuns:
         """Leave a question and wake a worker; gives its id."""
         ask_id = secrets.token_hex(12)
         self._redis.set(key("dry", ask_id), msgspec.json.encode(question), ex=TTL_S)
-        fields = queues.job_fields("dry_run", ask_id, "generate")
-        job = f"dry-{ask_id}"
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(queues.JOB_PREFIX + job, items=fields)
-        pipe.expire(queues.JOB_PREFIX + job, TTL_S)
-        pipe.sadd(queues.QUEUE_SET, queues.queue_key("generate"))
-        pipe.rpush(queues.queue_key("generate"), job)
-        pipe.execute()
+        queues.send(self._redis, "dry_run", ask_id, "generate", f"dry-{ask_id}")
         return ask_id
 
     def question(self, ask_id: str) -> DryRun:

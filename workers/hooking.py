@@ -15,6 +15,8 @@ from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
 
+REFUSED = "not installed: "
+"""How GitLab saying no is noted."""
 CHECK_AGAIN_MS = 24 * 3600 * 1000
 
 
@@ -23,24 +25,27 @@ def hook_url(backend_url: str) -> str:
     return f"{backend_url}/webhooks/gitlab"
 
 
-def ensure(parts: Parts, project: int, *, again: bool = False) -> None:
-    """The project has its webhook; looked at once a day, or now with `again`.
+def ensure(parts: Parts, project: int, *, again: bool = False, force: bool = False) -> str:
+    """The project has its webhook; looked at once a day, or now with `again`. Says how it is.
 
-    GitLab saying no (a Developer's token, a local address) is noted and ends nothing: the
-    verdict is then polled for. Raises Retryable where GitLab is away.
+    `force` writes it anew: GitLab does not tell which secret it holds. GitLab saying no (a
+    Developer's token, a local address) is noted and ends nothing: the verdict is then polled for.
+    Raises Retryable where GitLab is away.
     """
     settings, known = parts.settings, parts.ledger.project(project)
     url = hook_url(settings.devops_backend_url)
     fresh = now_ms() - int(known.get("hook_at", "0")) < CHECK_AGAIN_MS
     if fresh and known.get("hook_url") == url and not again:
-        return
+        return known.get("hook", "")
     signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
     try:
         state = ensure_project_hook(
-            parts.gitlab, project, url, settings.gitlab_webhook_secret[0], signing
-        )
+            parts.gitlab, project, url, settings.gitlab_webhook_secret[0], signing,
+            force=force,
+        )  # fmt: skip
         how = "created" if state.created else "; ".join(state.repaired) or "sound"
     except Rejected as error:
-        how = f"not installed: {error}"
+        how = f"{REFUSED}{error}"
         log.warning("no project webhook", project=project, reason=str(error))
     parts.ledger.note_project(project, {"hook": how, "hook_url": url, "hook_at": now_ms()})
+    return how

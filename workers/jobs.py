@@ -1,4 +1,4 @@
-"""What RQ runs: three functions, each given an id and nothing else. Names are on RQ's allow-list.
+"""What RQ runs: four functions, each given an id and nothing else. Names are on RQ's allow-list.
 
 A job that finds nothing to do is normal: wake-ups may be sent twice, work may be taken by another.
 """
@@ -21,6 +21,7 @@ from workers.run import carry_out
 from workers.run_store import Busy
 from workers.runs import Run
 from workers.settings import Settings
+from workers.sweep import carry_on
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,16 @@ def record(project: int) -> None:
 def dry_run(ask_id: str) -> None:
     """Answer a dry run of the API."""
     preview.answer(_parts[0], ask_id)
+
+
+def sweep(_: str) -> None:
+    """Carry on the sweep for some seconds, and plan its next part or the next sweep."""
+    parts = _parts[0]
+    wait = carry_on(parts)
+    if wait is not None:
+        parts.sweeps.again(int(wait * 1000))
+    elif parts.sweeps.current() is None:
+        parts.sweeps.again(0 if parts.sweeps.asked() else None)
 
 
 def handle(parts: Parts, work: Work) -> Run | None:

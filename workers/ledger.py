@@ -74,6 +74,11 @@ class Work(msgspec.Struct, frozen=True):
     """Of the lease."""
 
 
+def swept(run: str) -> str:
+    """How a sweep names a run whose pipeline is to be looked at, whatever was heard."""
+    return f"sweep:{run}"
+
+
 def receive_call(event: Event, header_key: str = "") -> Call:
     """The one script call that takes a delivery in; the caller sends it (sync or async)."""
     project, queue, now = event.project_id, event.queue, now_ms()
@@ -222,9 +227,16 @@ class Ledger(Deliveries):
         )
 
     def want_poll(self, project: int, run: str) -> None:
-        """Ask the record worker to look at a run's pipeline itself."""
+        """Ask the record worker to look at a run's pipeline itself; `swept(run)`: in any case."""
         self._redis.sadd(key("polls", project), run)
         self._redis.expire(key("polls", project), SEEN_TTL_S)
+
+    def expects(self, project: int, queue: Queue) -> bool:
+        """Whether work of a project is noted, for now or for later."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zscore(key("dirty", queue), str(project))
+        pipe.zscore(DUE, f"{queue}:{project}")
+        return any(score is not None for score in pipe.execute())
 
     def polls(self, project: int) -> list[str]:
         """Runs that want a look, sorted."""
@@ -248,6 +260,13 @@ class Ledger(Deliveries):
     def project(self, project: int) -> dict[str, str]:
         """The fields kept of a project; empty where it is unknown."""
         return {_str(k): _str(v) for k, v in self._redis.hgetall(key("project", project)).items()}
+
+    def projects(self, projects: Sequence[int]) -> list[dict[str, str]]:
+        """The fields kept of several, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for project in projects:
+            pipe.hgetall(key("project", project))
+        return [{_str(k): _str(v) for k, v in row.items()} for row in pipe.execute()]
 
     def note_project(self, project: int, fields: Mapping[str, str | int]) -> None:
         """Keep facts of a project. An empty string removes the fact."""

@@ -20,12 +20,15 @@ from rq.serializers import JSONSerializer
 from workers.errors import Rejected
 
 QUEUES = ("generate", "record")
-FUNCTIONS = frozenset({"workers.jobs.generate", "workers.jobs.record", "workers.jobs.dry_run"})
+FUNCTIONS = frozenset(
+    {"workers.jobs.generate", "workers.jobs.record", "workers.jobs.dry_run", "workers.jobs.sweep"}
+)
 
 JOB_PREFIX = "rq:job:"
 QUEUE_SET = "rq:queues"
 JOB_TIMEOUT_S = 300
 RESULT_TTL_S = 60
+WAKE_UP_TTL_S = 86400
 FAILURE_TTL_S = 7 * 86400
 """RQ's own default keeps failures, arguments included, for a year."""
 
@@ -68,6 +71,16 @@ def job_fields(function: str, argument: int | str, queue: str) -> list[str | byt
         "failure_callback_name": "", "stopped_callback_name": "",
     }  # fmt: skip
     return [part for item in fields.items() for part in item]
+
+
+def send(redis: Any, function: str, argument: int | str, queue: str, job: str) -> None:
+    """Wake a worker of `queue` with one of our functions; a wake-up not taken expires in a day."""
+    pipe = redis.pipeline(transaction=True)
+    pipe.hset(JOB_PREFIX + job, items=job_fields(function, argument, queue))
+    pipe.expire(JOB_PREFIX + job, WAKE_UP_TTL_S)
+    pipe.sadd(QUEUE_SET, queue_key(queue))
+    pipe.rpush(queue_key(queue), job)
+    pipe.execute()
 
 
 def rq_queue(name: str, redis: Any) -> SafeQueue:

@@ -139,6 +139,14 @@ class RunStore:
             pipe.zcard(key("runs", "state", state))
         return {str(state): int(n) for state, n in zip(State, pipe.execute(), strict=True)}
 
+    def prune(self, before_ms: int) -> None:
+        """Take runs that are older out of the lists; they themselves have expired by then."""
+        edge = f"({before_ms * 1000:014x}"
+        pipe = self._redis.pipeline(transaction=False)
+        for index in (key("runs"), *(key("runs", "state", state) for state in State)):
+            pipe.zremrangebylex(index, "-", edge)
+        pipe.execute()
+
     def progress(
         self, run_id: str, after: str = "0", *, block_ms: int | None = None
     ) -> list[Progress]:
@@ -154,8 +162,10 @@ class RunStore:
 
     def remember_commit(self, project: int, sha: str, run_id: str) -> None:
         """So that a pipeline event finds its run."""
-        self._redis.hset(key("commits", project), sha, run_id)
-        self._redis.expire(key("commits", project), RUN_TTL_S)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(key("commits", project), sha, run_id)
+        pipe.expire(key("commits", project), RUN_TTL_S)
+        pipe.execute()
 
     def by_commit(self, project: int) -> dict[str, str]:
         """Run ids by commit sha."""

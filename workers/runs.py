@@ -173,6 +173,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Unix ms; the id begins with the microseconds."""
         return int(self.id[:14], 16) // 1000
 
+    @property
+    def updated_ms(self) -> int:
+        """Unix ms of the last write."""
+        return int(datetime.fromisoformat(self.updated_at).timestamp() * 1000)
+
 
 INTERNAL = ("version", "attempts", "plan", "intent", "committed_ms", "kept", "settled_by")
 

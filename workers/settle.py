@@ -15,10 +15,10 @@ import msgspec
 import structlog
 
 from workers import hooking
-from workers.clients.gitlab_types import PipelineState
+from workers.clients.gitlab_types import PipelineRow, PipelineState
 from workers.deliveries import now_ms
 from workers.errors import NotFound, Rejected, Retryable
-from workers.ledger import Heard
+from workers.ledger import Heard, swept
 from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict
@@ -38,9 +38,11 @@ def settle_project(parts: Parts, project: int) -> None:
     commits = parts.runs.by_commit(project)
     for sha in sorted({name.removesuffix(":final") for name in heard} & commits.keys()):
         _guarded(parts, project, partial(_by_event, parts, commits[sha], sha, heard))
-    for run_id in parts.ledger.polls(project):
-        _guarded(parts, project, partial(_by_poll, parts, run_id, heard))
-        parts.ledger.polled(project, run_id)
+    for name in parts.ledger.polls(project):
+        run_id = name.removeprefix(swept(""))
+        look = _by_poll if name == run_id else _by_sweep
+        _guarded(parts, project, partial(look, parts, run_id, heard))
+        parts.ledger.polled(project, name)
     _note_deliveries(parts, project, commits)
     catch_up(parts)
 
@@ -127,16 +129,29 @@ def _by_poll(parts: Parts, run_id: str, heard: dict[str, Heard]) -> None:
         parts.ledger.later(_poll(run), min(limit, now + int(settings.poll_interval_s * 1000)))
         # Silence may mean that the hook is gone, disabled, or knows another secret.
         hooking.ensure(parts, run.project.id, again=run.pipeline is None)
-    rows = parts.gitlab.pipelines(run.project.id, run.commit.sha)
-    newest = max(rows, key=lambda row: row.id, default=None)
-    if newest is not None:
-        state = _truth(parts, run, newest.id)
-        run = _settle(parts, run, state, "poll", _mark(state.id, state.status, 0))
+    run, newest = _by_newest(parts, run, run.commit.sha)
     if over and run.state is State.AWAITING_PIPELINE:
         parts.ledger.not_later(_poll(run))
         reason = f"no verdict within {settings.poll_limit_s:.0f} s"
         what = f"pipeline {newest.id} is {newest.status}" if newest else "GitLab made no pipeline"
         _end(parts, run, State.UNCONFIRMED, f"{reason}: {what}", "a later event still settles it")
+
+
+def _by_sweep(parts: Parts, run_id: str, _: dict[str, Heard]) -> None:
+    """A sweep saw the end of a pipeline that no event told of."""
+    run = parts.runs.find(run_id)
+    if run is not None and run.commit is not None and run.state in SETTLEABLE:
+        _by_newest(parts, run, run.commit.sha)
+
+
+def _by_newest(parts: Parts, run: Run, sha: str) -> tuple[Run, PipelineRow | None]:
+    """The run as the newest pipeline of its commit leaves it, and that pipeline."""
+    rows = parts.gitlab.pipelines(run.project.id, sha)
+    newest = max(rows, key=lambda row: row.id, default=None)
+    if newest is not None:
+        state = _truth(parts, run, newest.id)
+        run = _settle(parts, run, state, "poll", _mark(state.id, state.status, 0))
+    return run, newest
 
 
 def _settle(parts: Parts, run: Run, state: PipelineState, by: By, mark: str) -> Run:

@@ -1,4 +1,4 @@
-"""The ticker: sends due work, sends lost work again, asks for polls. Never works itself.
+"""The ticker: sends due work, sends lost work again, asks for polls and sweeps. Never works itself.
 
 Any number may run: due work is claimed by a compare-and-set, and a wake-up sent twice finds
 nothing to do the second time.
@@ -15,6 +15,7 @@ from workers import queues
 from workers.deliveries import now_ms
 from workers.events import Queue
 from workers.ledger import Ledger, Trigger
+from workers.sweeps import SWEEP, Sweeps
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ AGAIN_MS = 15_000
 class Ticker:
     """One loop over the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, sweeps: Sweeps | None = None) -> None:
         self._ledger = ledger
+        self._sweeps = sweeps
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. Redis going away is waited out."""
@@ -43,6 +45,8 @@ class Ticker:
 
     def tick(self) -> None:
         """One round."""
+        if self._sweeps is not None:
+            self._sweeps.plan()
         self.send_due()
         for queue in queues.QUEUES:
             self.resend_lost("record" if queue == "record" else "generate")
@@ -55,6 +59,10 @@ class Ticker:
                 self._send(what)
 
     def _send(self, what: str) -> None:
+        if what == SWEEP:
+            if self._sweeps is not None:
+                self._sweeps.send()
+            return
         kind, _, rest = what.partition(":")
         project = int(rest.partition(":")[0])
         if kind == "poll":

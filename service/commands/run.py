@@ -72,7 +72,7 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
 
     from service.app import create_app
     from service.protocol import Protocol
-    from service.stack import port_of
+    from service.stack import port_of, upgrade_store
     from workers import logs
     from workers.supervisor import bind_to_parent, stop_on_signals
 
@@ -80,6 +80,7 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
     settings, made = Settings.load().with_secrets()
     settings = _with_redis(settings)
     logs.configure(settings, name="receiver")
+    upgrade_store(settings)
     _show_once(settings, made)
     # uvicorn ends in good order and then raises the signal again: with a handler of ours in its
     # place that second one does not kill us, and the exit code says that all went well.
@@ -110,7 +111,13 @@ def work(
     """
     import os
 
-    from service.stack import prepare, require_key, require_secret, settings_environment
+    from service.stack import (
+        prepare,
+        require_key,
+        require_secret,
+        settings_environment,
+        upgrade_store,
+    )
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -122,6 +129,7 @@ def work(
     require_secret(settings)
     require_key(settings)
     logs.configure(settings, name="work")
+    upgrade_store(settings)
     commands = {
         f"{name}-{number}": ["_worker", name]
         for name in wanted
@@ -149,6 +157,7 @@ def worker(queue: str) -> None:
 
 def ticker() -> None:
     """Run a ticker alone: it sends due and lost work. `work` and `up` start their own."""
+    from service.stack import upgrade_store
     from workers import logs
     from workers.connect import connect
     from workers.ledger import Ledger
@@ -159,6 +168,7 @@ def ticker() -> None:
     bind_to_parent()
     settings = _with_redis(Settings.load())
     logs.configure(settings, name="ticker")
+    upgrade_store(settings)
     redis = connect(settings.redis_url or "")
     sweeps = Sweeps(redis, settings.sweep_interval_s)
     Ticker(Ledger(redis), sweeps).run(stop_on_signals())

@@ -21,6 +21,7 @@ Every call needs the administrator's token as `Authorization: Bearer`. Bodies ar
 - `GET projects/:id`: branches, commits, merge requests, pipelines and hooks in one answer.
 - `GET projects/:id/files?ref=`: all files of a ref as text.
 - `POST users` `{username, admin?, bot?, scopes?}`: the user and a fresh token.
+- `POST age` `{seconds}`: so much time passes; every time that was kept is so much longer ago.
 - `GET, PATCH switches`: instance settings (`state.Switches`).
 - `GET, POST, DELETE faults`: rules (`faults.Fault`).
 - `GET, DELETE calls`: the journal; `?path=` and `?method=` filter.
@@ -214,6 +215,7 @@ def routes() -> list[Route]:
         ("DELETE", "/projects/{id:path}", delete_project),
         ("PUT", "/groups/{path:path}/owners", instance.set_owners),
         ("POST", "/users", instance.create_user),
+        ("POST", "/age", instance.age),
         ("GET", "/switches", instance.switches),
         ("PATCH", "/switches", instance.switches),
         ("GET", "/faults", instance.list_faults),

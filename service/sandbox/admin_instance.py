@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from service.sandbox.core import Sandbox
 from service.sandbox.faults import Fault
 from service.sandbox.forge import Switches
 from service.sandbox.refusal import error
+from service.sandbox.repository import Repository
 
 Body = dict[str, Any]
 
@@ -87,6 +89,29 @@ async def resend(sandbox: Sandbox, request: Request, _: Body) -> Body:
     delivery = sandbox.courier.find(request.path_params["key"])
     status = await sandbox.courier.deliver(sandbox.courier.hook_of(delivery), delivery)
     return {"id": delivery.id, "status": status}
+
+
+def age(sandbox: Sandbox, _: Request, body: Body) -> Body:
+    by = timedelta(seconds=float(body.get("seconds") or 0))
+    for thing in (sandbox.forge, sandbox.courier.deliveries):
+        _age(thing, by)
+    return {"seconds": by.total_seconds()}
+
+
+def _age(thing: Any, by: timedelta) -> None:
+    """Moves every time below `thing` into the past; what Git keeps stays as it is."""
+    if isinstance(thing, Repository):
+        return
+    if isinstance(thing, msgspec.Struct):
+        for name in thing.__struct_fields__:
+            value = getattr(thing, name)
+            if isinstance(value, datetime):
+                setattr(thing, name, value - by)
+            else:
+                _age(value, by)
+    elif isinstance(thing, dict | list):
+        for value in thing.values() if isinstance(thing, dict) else thing:
+            _age(value, by)
 
 
 def list_samples(_: Sandbox, __: Request, ___: Body) -> list[str]:

@@ -219,6 +219,10 @@ class SandboxClient:
         """Turns instance settings; see `service.sandbox.state.Switches`."""
         return self._ask("PATCH", "/switches", Switches, changes)
 
+    def age(self, seconds: float) -> None:
+        """Lets so much time pass: everything that was kept is so much longer ago."""
+        self._ask("POST", "/age", dict[str, Any], {"seconds": seconds})
+
     def set_fault(self, kind: Kind, path: str = ".*", **rule: Any) -> Fault:
         """Puts a fault in force; see `service.sandbox.faults.Fault`."""
         return self._ask("POST", "/faults", Fault, {"kind": kind, "path": path, **rule})

@@ -21,6 +21,8 @@ from workers.embedded import free_port
 
 T = TypeVar("T")
 
+QUIET: dict[str, Any] = {"sweep_interval_s": 86400.0}
+"""A sweep in the middle of a test would make calls that the test counts."""
 WAIT_S = 40.0
 """No step of a run takes seconds; a loaded CI machine may stall for many."""
 END = frozenset({"succeeded", "failed", "skipped", "unconfirmed", "error"})
@@ -114,7 +116,9 @@ def world(folder: Path, **changes: Any) -> Iterator[World]:
     folder.mkdir(parents=True, exist_ok=True)
     with sandbox() as instance:
         base = demo_settings(folder, instance.url, BOT_TOKEN, free_port())
-        settings = base.model_copy(update={"log_format": "json", "log_level": "info", **changes})
+        settings = base.model_copy(
+            update={"log_format": "json", "log_level": "info", **QUIET, **changes}
+        )
         with Stack(settings) as stack:
             token = stack.settings.devops_backend_api_tokens[0].get_secret_value()
             secret = stack.settings.gitlab_webhook_secret[0].get_secret_value()

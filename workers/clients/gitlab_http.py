@@ -65,6 +65,8 @@ class Connection:
             raise Misconfigured("GITLAB_TOKEN: should be the token alone, as GitLab shows it")
         self._timeout = timeout
         self._on_call = on_call
+        self.calls = 0
+        """How many were made."""
         self._http = httpx.Client(
             transport=transport or DeadlineTransport(),
             timeout=timeout,
@@ -120,6 +122,7 @@ class Connection:
         prefix: str = "/api/v4",
     ) -> Answer:
         """One call. Raises as the class says."""
+        self.calls += 1
         path = prefix + route(template, *parts)
         request = self._http.build_request(
             method,
