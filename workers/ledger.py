@@ -72,6 +72,8 @@ class Work(msgspec.Struct, frozen=True):
     triggers: tuple[Trigger, ...]
     token: str
     """Of the lease."""
+    dropped: int = 0
+    """How many triggers had ever been pushed out of the list."""
 
 
 def swept(run: str) -> str:
@@ -144,14 +146,15 @@ class Ledger(Deliveries):
             return None
         pipe = self._redis.pipeline(transaction=True)
         pipe.zscore(key("dirty", queue), str(project))
-        pipe.hget(key("project", project), f"{queue}_wanted")
+        pipe.hmget(key("project", project), f"{queue}_wanted", "triggers_dropped")
         pipe.lrange(key("triggers", project), 0, -1)
-        dirty, wanted, triggers = pipe.execute()
+        dirty, (wanted, dropped), triggers = pipe.execute()
         if dirty is None:
             self.free(project, queue, token)
             return None
         why = tuple(msgspec.json.decode(raw, type=Trigger) for raw in triggers)
-        return Work(project, queue, int(wanted or 0), why if queue == "generate" else (), token)
+        taken = why if queue == "generate" else ()
+        return Work(project, queue, int(wanted or 0), taken, token, int(dropped or 0))
 
     def renew(self, work: Work) -> bool:
         """Hold the lease for another 20 s; False where it was lost."""
@@ -171,7 +174,7 @@ class Ledger(Deliveries):
             (key("project", work.project), key("dirty", work.queue), key("triggers", work.project),
              key("lease", work.queue, work.project)),
             (f"{work.queue}_wanted", f"{work.queue}_done", work.seq, len(work.triggers), work.token,
-             now_ms(), work.project),
+             now_ms(), work.project, work.dropped),
         ).run(self._redis)  # fmt: skip
         if more == 1:
             self.wake(work.project, work.queue, older_than_ms=now_ms())
@@ -228,8 +231,10 @@ class Ledger(Deliveries):
 
     def want_poll(self, project: int, run: str) -> None:
         """Ask the record worker to look at a run's pipeline itself; `swept(run)`: in any case."""
-        self._redis.sadd(key("polls", project), run)
-        self._redis.expire(key("polls", project), SEEN_TTL_S)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.sadd(key("polls", project), run)
+        pipe.expire(key("polls", project), SEEN_TTL_S)
+        pipe.execute()
 
     def expects(self, project: int, queue: Queue) -> bool:
         """Whether work of a project is noted, for now or for later."""

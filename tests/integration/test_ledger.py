@@ -13,6 +13,7 @@ from workers.deliveries import key, now_ms
 from workers.errors import Rejected
 from workers.events import Event
 from workers.ledger import Ledger, Trigger, receive_call
+from workers.run_store import RunStore
 
 
 def push(project: int = 7, after: str = "1", ref: str = "main") -> Event:
@@ -85,6 +86,32 @@ def test_work_is_held_by_one_and_what_comes_meanwhile_is_not_lost(
     assert more is not None and [t.kind for t in more.triggers] == ["push"]
     ledger.done(more)
     assert ledger.waiting("generate")[0] == 0 and ledger.take(7, "generate") is None
+
+
+def test_a_flood_during_a_run_leaves_the_newest_reasons(ledger: Ledger) -> None:
+    """300 pushes while 200 are carried out: the list holds 200, and none of them is taken for
+    one of those that were carried out."""
+    for n in range(1, 201):
+        ledger.receive(push(after=f"{n:040x}"))
+    work = ledger.take(7, "generate")
+    assert work is not None and len(work.triggers) == 200
+    for n in range(201, 501):
+        ledger.receive(push(after=f"{n:040x}"))
+    ledger.done(work)
+    more = ledger.take(7, "generate")
+    assert more is not None
+    assert [int(trigger.sha, 16) for trigger in more.triggers] == list(range(301, 501))
+    ledger.receive(push(after=f"{501:040x}"))
+    ledger.done(more)
+    last = ledger.take(7, "generate")
+    assert last is not None and [int(t.sha, 16) for t in last.triggers] == [501]
+
+
+def test_a_key_never_stays_without_its_lifetime(ledger: Ledger, redis_client: redis.Redis) -> None:
+    """Value and lifetime are one transaction: a worker that dies between them leaves neither."""
+    ledger.want_poll(7, "run")
+    RunStore(redis_client).remember_commit(7, "abc", "run")
+    assert redis_client.ttl(key("polls", 7)) > 0 and redis_client.ttl(key("commits", 7)) > 0
 
 
 def test_a_worker_that_lost_its_lease_cannot_say_done(

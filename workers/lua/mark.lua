@@ -3,8 +3,11 @@
 -- ARGV 1 wanted field  2 now ms  3 project id  4 trigger JSON ('' = none)  5 RQ job prefix  6 RQ job id  7.. RQ job fields
 redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 if ARGV[4] ~= '' then
-  redis.call('RPUSH', KEYS[3], ARGV[4])
-  redis.call('LTRIM', KEYS[3], -200, -1)
+  local n = redis.call('RPUSH', KEYS[3], ARGV[4])
+  if n > 200 then
+    redis.call('LTRIM', KEYS[3], -200, -1)
+    redis.call('HINCRBY', KEYS[1], 'triggers_dropped', n - 200)
+  end
 end
 if redis.call('ZADD', KEYS[2], 'NX', ARGV[2], ARGV[3]) == 1 then
   redis.call('HSET', ARGV[5] .. ARGV[6], unpack(ARGV, 7))

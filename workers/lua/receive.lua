@@ -32,8 +32,11 @@ if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[7], ARGV[8], ARGV[9])
   redis.call('EXPIRE', KEYS[7], ARGV[3])
 else
-  redis.call('RPUSH', KEYS[4], cjson.encode({kind = ARGV[6], delivery = id, sha = ARGV[16]}))
-  redis.call('LTRIM', KEYS[4], -200, -1)
+  local n = redis.call('RPUSH', KEYS[4], cjson.encode({kind = ARGV[6], delivery = id, sha = ARGV[16]}))
+  if n > 200 then
+    redis.call('LTRIM', KEYS[4], -200, -1)
+    redis.call('HINCRBY', KEYS[2], 'triggers_dropped', n - 200)
+  end
 end
 
 redis.call('HINCRBY', KEYS[2], ARGV[5], 1)
