@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tests.golden.monorepos import services, twelve, within, workspace
 from workers.detect.analysis import Analysis, Service
-from workers.pipeline.plan import Plan, Site, build
+from workers.pipeline.plan import Plan, Site
 from workers.pipeline.templates import Templates
+from workers.steps.generate import generate
+from workers.steps.retrieve import from_templates
 
 NEXUS = Site(
     backend_url="https://devops.example.com",
@@ -347,11 +350,29 @@ STACKS: Mapping[str, tuple[Analysis, Site]] = {
     "ansible": (ANSIBLE, NEXUS),
     "shell": (SHELL, NEXUS),
     "default": (DEFAULT, NEXUS),
+    "several-services": (
+        services(
+            within("services/api", GO, dockerfile="services/api/Dockerfile"),
+            within("services/ml", PYTHON_UV),
+            within("services/web", NODE_NPM, dockerfile="services/web/docker/Dockerfile"),
+            shared=("libs/", "Makefile"),
+        ),
+        OWN_REGISTRY,
+    ),
+    "twelve-services": (twelve(), NEXUS),
+    "pnpm-workspace": (
+        workspace("pnpm", TYPESCRIPT_PNPM, {"apps/site": "nextjs", "packages/ui": None}),
+        NEXUS,
+    ),
+    "cargo-workspace": (workspace("cargo", RUST, {"cli": None, "core": None}), NEXUS),
+    "maven-modules": (
+        workspace("maven", JAVA_MAVEN, {"api": "spring-boot", "core": None}),
+        NEXUS,
+    ),
 }
 
 
 def plan_of(name: str, templates: Templates) -> Plan:
     """The plan of one stack, with the best choice for every slot."""
     analysis, site = STACKS[name]
-    template, _ = templates.best(analysis.language, analysis.framework)
-    return build(template, analysis, site)
+    return generate(analysis, from_templates(analysis, None, templates), site, None).plan

@@ -192,7 +192,7 @@ def usable(stored: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) ->
 
 def _context(analysis: Analysis, folder: str, place: str) -> str:
     """What an image is built from: the app's folder if its Dockerfile lies there, else the root."""
-    own = folder and (analysis.dockerfile or "").rpartition("/")[0] == folder
+    own = folder and (analysis.dockerfile or "").startswith(f"{folder}/")
     return f"$CI_PROJECT_DIR/{place}" if own else "$CI_PROJECT_DIR"
 
 

@@ -32,13 +32,15 @@ def fold(members: Sequence[Member], each: Each) -> tuple[dict[str, Common], list
     for number, jobs in enumerate(each):
         for name, job in jobs.items():
             groups.setdefault((name, _content(job, members[number])), []).append(number)
+    groups = {key: members for key, members in groups.items() if len(members) > 1}
+    shared = [name for name, _ in groups]
     common: dict[str, Common] = {}
     rest = [dict(jobs) for jobs in each]
     for (name, _), numbers in groups.items():
-        if len(numbers) < 2 or name == BASE:
+        if name == BASE:
             continue
         member, job = members[numbers[0]], each[numbers[0]][name]
-        hidden = _name(name, job, member, common)
+        hidden = _name(name, job, member, common, alone=shared.count(name) == 1)
         common[hidden] = Common(_without(job, _STAYS), member, name)
         for number in numbers:
             rest[number][name] = _on_top_of(hidden, each[number][name])
@@ -55,11 +57,14 @@ def _without(job: Job, fields: Sequence[str]) -> Job:
     return msgspec.structs.replace(job, **dict.fromkeys(fields))
 
 
-def _name(name: str, job: Job, member: Member, taken: Mapping[str, Common]) -> str:
-    """`.go:unit_tests` for a job that extends `.go`, `.build_image` for one that extends none."""
+def _name(name: str, job: Job, member: Member, taken: Mapping[str, Common], *, alone: bool) -> str:
+    """`.go:unit_tests` for a job that extends `.go`; `.build_image` for one that extends none, or
+    with the language before it where there are several."""
     stem = name.removeprefix(".")
-    parent = str(job.extends).removeprefix(member.job("."))
-    wanted = f".{stem}" if member.base == job.extends else f".{parent}:{stem}"
+    owner = str(job.extends).removeprefix(member.job("."))
+    if job.extends == member.base:
+        owner = "" if alone else member.plan.language or ""
+    wanted = f".{owner}:{stem}" if owner else f".{stem}"
     names = [wanted, *(f"{wanted}-{number}" for number in range(2, len(taken) + 3))]
     return next(one for one in names if one not in taken)
 
