@@ -226,6 +226,28 @@ async def replay(request: Request) -> Response:
     return RedirectResponse("/deliveries", 303)
 
 
+@page
+async def dead_page(request: Request) -> Response:
+    """Work that was given up."""
+    _, cursor = runs.page_of(request)
+    if cursor and not (cursor.isascii() and cursor.isdigit()):
+        raise Problem(422, "cursor should be the `next` of an earlier page")
+    dead = request.state["stores"].dead
+    found = await run_in_threadpool(dead.list, before=int(cursor or 0), limit=PAGE)
+    following = str(found[-1].at) if len(found) == PAGE else None
+    return _html(request, "dead", letters=found, following=following, cursor=cursor)
+
+
+@page
+async def replay_dead(request: Request) -> Response:
+    """Set the work of a dead letter going again, as a button."""
+    stores = request.state["stores"]
+    await run_in_threadpool(
+        stores.dead.replay, request.path_params["id"], stores.ledger, stores.runs
+    )
+    return RedirectResponse("/dead", 303)
+
+
 # -- state
 
 

@@ -40,6 +40,7 @@ def routes() -> list[Endpoint]:
         _page("/projects/{id:path}", dashboard.project_page, "One project", errors=(404, 422)),
         _page("/learned", dashboard.learned_page, "Learned pipelines", "cursor", errors=(422,)),
         _page("/deliveries", dashboard.deliveries_page, "Deliveries", "cursor", errors=(422,)),
+        _page("/dead", dashboard.dead_page, "Work that was given up", "cursor", errors=(422,)),
         _page("/status", dashboard.health_page, "Dependencies and queues"),
         _page("/chat", dashboard.chat_page, "Questions"),
         Endpoint("GET", "/projects", dashboard.find_project, Operation(
@@ -51,6 +52,7 @@ def routes() -> list[Endpoint]:
         _form("/projects/{id:path}/retrigger", dashboard.retrigger, "Run again", 404, 422),
         _form("/learned/{id}/forget", dashboard.forget, "Forget", 404, role=Role.ADMIN),
         _form("/deliveries/{id}/replay", dashboard.replay, "Carry a delivery out again", 404),
+        _form("/dead/{id}/replay", dashboard.replay_dead, "Set it going again", 404, 409),
         Endpoint("POST", "/chat", dashboard.ask, Operation(
             summary="Ask, from the page", role=Role.READ, access=Access.SESSION, tag="Dashboard",
             body=dict[str, Any], body_media=FORM,

@@ -66,6 +66,10 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._dead = Gauge(
+            f"{NAME}_dead_letters", "Work that was given up and waits for a person",
+            registry=registry,
+        )  # fmt: skip
         self._redis = Gauge(
             f"{NAME}_redis_up", "Whether Redis answered this scrape", registry=registry
         )  # fmt: skip
@@ -83,6 +87,7 @@ class Metrics:
         """Read the gauges from Redis. Raises RedisError."""
         for state, count in stores.runs.counts().items():
             self._runs.labels(state).set(count)
+        self._dead.set(stores.dead.count())
         for queue in NAMES:
             dirty, waiting = stores.ledger.waiting(queue)
             self._dirty.labels(queue).set(dirty)

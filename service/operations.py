@@ -1,13 +1,18 @@
-"""`/api/v1/sweep`: what an operator looks at and sets going."""
+"""`/api/v1/sweep`, `/dead`: what an operator looks at and sets going."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.runs import as_json
+from service.problems import Problem
+from service.runs import as_json, page_of
 from service.state import Request
+from workers.dead import Letter
+from workers.runs import iso
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -25,3 +30,42 @@ async def last_sweep(request: Request) -> Response:
 async def ask_sweep(request: Request) -> Response:
     """A thorough sweep, as soon as a worker takes it."""
     return as_json(Asked(await run_in_threadpool(request.state["stores"].sweeps.ask)), 202)
+
+
+class DeadPage(msgspec.Struct, frozen=True):
+    """Dead letters, newest first; `next` is the cursor of the older ones."""
+
+    dead: list[dict[str, Any]]
+    next: str | None
+
+
+class Revived(msgspec.Struct, frozen=True):
+    """The work is set going again, by `run` where it takes one."""
+
+    id: str
+    run: str | None
+    status: str = "accepted"
+
+
+async def list_dead(request: Request) -> Response:
+    """Work that was given up."""
+    limit, cursor = page_of(request)
+    if not (cursor.isascii() and cursor.isdigit() or not cursor):
+        raise Problem(422, "cursor should be the `next` of an earlier answer")
+    found = await run_in_threadpool(
+        request.state["stores"].dead.list, before=int(cursor or 0), limit=limit
+    )
+    following = str(found[-1].at) if len(found) == limit else None
+    return as_json(DeadPage([_letter(letter) for letter in found], following))
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(letter)
+    return shown | {"at": iso(letter.at)}
+
+
+async def replay_dead(request: Request) -> Response:
+    """Set the work of a dead letter going again."""
+    stores, letter = request.state["stores"], request.path_params["id"]
+    run = await run_in_threadpool(stores.dead.replay, letter, stores.ledger, stores.runs)
+    return as_json(Revived(letter, run or None), 202)

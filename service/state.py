@@ -9,6 +9,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from starlette.requests import Request as StarletteRequest
 
+from workers.dead import DeadLetters
 from workers.dry_runs import DryRuns
 from workers.learned import LearnedStore
 from workers.ledger import Ledger
@@ -41,6 +42,7 @@ class Stores(NamedTuple):
     learned: LearnedStore
     dry_runs: DryRuns
     sweeps: Sweeps
+    dead: DeadLetters
 
     @classmethod
     def over(cls, redis: Redis, settings: Settings) -> Stores:
@@ -48,7 +50,10 @@ class Stores(NamedTuple):
         assert settings.devops_backend_key is not None
         learned = LearnedStore(redis, settings.devops_backend_key, settings.learned_quorum)
         sweeps = Sweeps(redis, settings.sweep_interval_s)
-        return cls(redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis), sweeps)
+        return cls(
+            redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis), sweeps,
+            DeadLetters(redis),
+        )  # fmt: skip
 
 
 class Limits:

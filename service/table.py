@@ -170,6 +170,16 @@ def _records() -> list[Endpoint]:
 
 def _care() -> list[Endpoint]:
     return [
+        Endpoint("GET", "/api/v1/dead", operations.list_dead, Operation(
+            summary="Work that was given up: it waits for a person", tag="Operations",
+            parameters=(CURSOR, LIMIT),
+            answers={200: Answer("Dead letters", operations.DeadPage)}, errors=(422,),
+        )),
+        Endpoint("POST", "/api/v1/dead/{id}/replay", operations.replay_dead, Operation(
+            summary="Set the work of a dead letter going again", tag="Operations",
+            parameters=(Parameter("id", "path", "A dead letter's id"),),
+            answers={202: Answer("It will be", operations.Revived)}, errors=(404, 409),
+        )),
         Endpoint("GET", "/api/v1/sweep", operations.last_sweep, Operation(
             summary="What the sweep at work, else the last one, found", tag="Operations",
             answers={200: Answer("The report", Report)},

@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import preview, rehearsal, requests, settle
+from workers.dead import CRASHES_MAX
 from workers.decide import decide
 from workers.deliveries import now_ms
 from workers.events import Queue
@@ -52,16 +53,32 @@ def generate(project: int) -> None:
     """Take a project as far towards a committed pipeline as it goes now."""
     parts = _parts[0]
     with held(parts.ledger, project, "generate") as work:
-        if work is not None:
+        if work is not None and not parked(parts, work):
             handle(parts, work)
+            parts.dead.ended(work)
 
 
 def record(project: int) -> None:
     """Settle what pipeline events and polls say about a project's runs."""
     parts = _parts[0]
     with held(parts.ledger, project, "record") as work:
-        if work is not None:
+        if work is not None and not parked(parts, work):
             settle.settle_project(parts, project)
+            parts.dead.ended(work)
+
+
+def parked(parts: Parts, work: Work) -> bool:
+    """Whether this work was begun too often without an end: it is then a dead letter."""
+    if parts.dead.began(work) <= CRASHES_MAX:
+        return False
+    letter = parts.dead.park(work, parts.ledger.project(work.project).get("path", ""))
+    parts.ledger.note(letter.deliveries, "dead", letter.reason)
+    parts.ledger.note_project(work.project, {
+        "decision": "parked", "reason": letter.reason, "next_step": letter.next_step,
+        "decided_at": now_ms(),
+    })  # fmt: skip
+    log.error("work was given up", project=work.project, queue=work.queue)
+    return True
 
 
 def dry_run(ask_id: str) -> None:

@@ -202,6 +202,7 @@ class _Carrier(Standing):
         if sha in heard or f"{sha}:final" in heard:
             # The event was faster than the commit call's answer.
             ledger.mark(project, "record")
+        self.parts.dead.run_ended(self.run)
         self.decided("committed", f"commit {sha[:8]} awaits its pipeline", "")
         return self.run
 

@@ -14,8 +14,12 @@ import msgspec
 import structlog
 from redis import Redis
 
+from workers.dead import DeadLetters
 from workers.deliveries import DELIVERIES, key, now_ms
 from workers.errors import Misconfigured
+from workers.ledger import Ledger
+from workers.run_store import RunStore
+from workers.runs import State
 
 log = structlog.get_logger(__name__)
 
@@ -93,9 +97,18 @@ def _to_2(redis: Redis) -> None:
     oldest = cast("Any", redis.zrange(key("runs"), 0, 0))
     times += [int(run_id[:14], 16) // 1000 for run_id in oldest]
     redis.hsetnx(SCHEMA, "installed_at", str(min(times, default=now_ms())))
+    _dead_letters(redis)
     for name in redis.scan_iter(match=key("runs", "project", "*"), count=500):
         redis.expire(name, 180 * 86400, nx=True)
 
 
-UPGRADES = (Upgrade(2, "when it was first used, and lifetimes of lists of runs", _to_2),)
+def _dead_letters(redis: Redis) -> None:
+    """Of projects whose last run ended in an error, at most the newest thousand."""
+    runs, dead, ledger = RunStore(redis), DeadLetters(redis), Ledger(redis)
+    for run in runs.page(state=State.ERROR, limit=1000):
+        if ledger.project(run.project.id).get("run") == run.id:
+            dead.run_failed(run)
+
+
+UPGRADES = (Upgrade(2, "when it was first used, lifetimes of lists of runs, dead letters", _to_2),)
 VERSION = UPGRADES[-1].to

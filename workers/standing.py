@@ -66,6 +66,7 @@ class Standing:
         """An end state, with its reason and what a person can do."""
         self.change(reason, state, reason=reason, next_step=next_step)
         self.decided(str(state), reason, next_step or "")
+        self.parts.dead.run_ended(self.run)
         return self.run
 
     def decided(self, decision: str, reason: str, next_step: str) -> None:

@@ -12,6 +12,7 @@ from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
 from workers.clients.ollama import Model
 from workers.connect import connect
+from workers.dead import DeadLetters
 from workers.dry_runs import DryRuns
 from workers.errors import Misconfigured
 from workers.learned import LearnedStore
@@ -75,6 +76,10 @@ class Parts:
     @cached_property
     def sweeps(self) -> Sweeps:
         return Sweeps(self.redis, self.settings.sweep_interval_s)
+
+    @cached_property
+    def dead(self) -> DeadLetters:
+        return DeadLetters(self.redis)
 
     @cached_property
     def index(self) -> Index | None:

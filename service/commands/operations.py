@@ -1,4 +1,4 @@
-"""`sweep`: what keeps the service healthy, by hand."""
+"""`sweep`, `dead`: what keeps the service healthy, by hand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from service.commands import output
 from service.commands.run import _with_redis
+from service.commands.stores import Limit, _parts
+from workers.errors import Rejected
 from workers.settings import Settings
 from workers.sweeps import Report
 
@@ -18,6 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(sweep)
+    dead = typer.Typer(help="Work that was given up, and waits for a person.", no_args_is_help=True)
+    dead.command("list")(dead_list)
+    dead.command("replay")(dead_replay)
+    app.add_typer(dead, name="dead")
 
 
 def sweep(as_json: Json = False) -> None:
@@ -45,6 +51,40 @@ def sweep(as_json: Json = False) -> None:
         time.sleep(min(wait, 60.0) if wait is not None else 1.0)
     _print(report, as_json)
     raise typer.Exit(1 if report.trouble else 0)
+
+
+def dead_list(limit: Limit = 50, as_json: Json = False) -> None:
+    """Dead letters, newest first, with what helps."""
+    found = _parts().dead.list(limit=limit)
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [(d.id, output.at(d.at), d.path or d.project, d.run, d.reason, d.next_step)
+            for d in found]  # fmt: skip
+    columns = ("letter", "at", "project", "run", "reason", "next step")
+    output.print_table(columns, rows, "nothing was given up")
+
+
+def dead_replay(
+    letters: Annotated[
+        list[str] | None, typer.Argument(help="Ids, as `dead list` prints them.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that there are.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Set the work of dead letters going again. Exit code 1 where some could not be."""
+    if bool(letters) == everything:
+        raise typer.BadParameter("name letters, or --all")
+    parts = _parts()
+    ids = letters or [letter.id for letter in parts.dead.list(limit=10_000)]
+    done: list[dict[str, str]] = []
+    for letter in ids:
+        try:
+            done.append({"id": letter, "run": parts.dead.replay(letter, parts.ledger, parts.runs)})
+        except Rejected as error:
+            output.note(f"error: {letter}: {error}")
+    output.print_result({"replayed": done}, f"{len(done)} of {len(ids)} replayed", as_json)
+    raise typer.Exit(0 if len(done) == len(ids) else 1)
 
 
 def _print(report: Report, as_json: bool) -> None:
