@@ -17,7 +17,7 @@ from service.state import Request
 from workers.asking import ask
 from workers.errors import Denied, NotFound
 from workers.ledger import Ledger
-from workers.run_store import RunStore
+from workers.run_store import Busy, RunStore
 from workers.runs import Options, Run, State, public
 from workers.settings import AutoCommit, Settings
 
@@ -48,18 +48,24 @@ async def workflow(request: Request) -> Response:
     if auth.given_bearer(request) is not None:
         await auth.bearer(request, auth.Role.OPERATE)
         asked = await read_json(request, Workflow)
-        found = await _found_by_us(request, asked)
+        found, lend = await _found_by_us(request, asked)
     else:
         asked = await read_json(request, Workflow)
-        found = await _found_by_caller(request, asked)
+        found, lend = await _found_by_caller(request, asked)
+    branch = projects.checked_branch(asked.branch)
+    lent = request.state["stores"].lent
+    handle = await run_in_threadpool(lent.lend, lend, found.project.id) if lend else ""
     options = Options(
         use_template_only=asked.use_template_only,
         auto_commit=_auto_commit(asked.auto_commit, request.state["settings"]),
-        branch=projects.checked_branch(asked.branch),
+        branch=branch,
+        lent=handle,
     )
-    run = await run_in_threadpool(
-        ask, *_ledgers(request), found.project, "workflow", options, force=False
-    )
+    try:
+        run = await run_in_threadpool(ask, *_ledgers(request), found.project, "workflow", options)
+    except Busy:
+        await run_in_threadpool(lent.drop, handle)
+        raise
     return await _answer(request, run)
 
 
@@ -79,18 +85,24 @@ def _ledgers(request: Request) -> tuple[Ledger, RunStore]:
     return stores.ledger, stores.runs
 
 
-async def _found_by_us(request: Request, asked: Workflow) -> Found:
-    """The caller is trusted: our own token looks the project up, theirs only where we have none."""
+async def _found_by_us(request: Request, asked: Workflow) -> tuple[Found, SecretStr | None]:
+    """The caller is trusted: our own token does the work, theirs only where we have none.
+
+    Gives the project, and the token to lend to the run.
+    """
     settings = request.state["settings"]
     path = project_path(asked.repo_url, settings.gitlab_url)
     theirs = SecretStr(asked.gitlab_token) if asked.gitlab_token else None
-    return await look_up(request.state["http"], settings, path, settings.gitlab_token or theirs)
+    token = settings.gitlab_token or theirs
+    found = await look_up(request.state["http"], settings, path, token)
+    return found, None if settings.gitlab_token else theirs
 
 
-async def _found_by_caller(request: Request, asked: Workflow) -> Found:
-    """The caller has to be a Developer of the project: one call with their token, then it is gone.
+async def _found_by_caller(request: Request, asked: Workflow) -> tuple[Found, SecretStr | None]:
+    """The caller has to be a Developer of the project: one call with their token, then it is gone,
+    unless ours cannot do the work.
 
-    Raises Denied, and Problem 401 and 429.
+    Gives the project, and the token to lend to the run. Raises Denied, and Problem 401 and 429.
     """
     if not asked.gitlab_token:
         raise auth.unauthorized("a bearer token, or gitlab_token in the body, is needed")
@@ -106,7 +118,19 @@ async def _found_by_caller(request: Request, asked: Workflow) -> Found:
         raise
     if found.access_level < DEVELOPER:
         raise Denied("gitlab_token has to belong to a Developer of the project", 403)
-    return found
+    return found, None if await _we_may(request, path) else token
+
+
+async def _we_may(request: Request, path: str) -> bool:
+    """Whether our own token may write to the project."""
+    settings = request.state["settings"]
+    if settings.gitlab_token is None:
+        return False
+    try:
+        found = await look_up(request.state["http"], settings, path, settings.gitlab_token)
+    except (Denied, NotFound):
+        return False
+    return found.access_level >= DEVELOPER
 
 
 def _auto_commit(asked: bool | str | None, settings: Settings) -> str | None:

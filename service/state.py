@@ -13,6 +13,7 @@ from workers.dead import DeadLetters
 from workers.dry_runs import DryRuns
 from workers.learned import LearnedStore
 from workers.ledger import Ledger
+from workers.lent import Lent
 from workers.run_store import RunStore
 from workers.settings import Settings
 from workers.sweeps import Sweeps
@@ -40,6 +41,7 @@ class Stores(NamedTuple):
     ledger: Ledger
     runs: RunStore
     learned: LearnedStore
+    lent: Lent
     dry_runs: DryRuns
     sweeps: Sweeps
     dead: DeadLetters
@@ -48,11 +50,12 @@ class Stores(NamedTuple):
     def over(cls, redis: Redis, settings: Settings) -> Stores:
         """All stores over one client. `devops_backend_key` has to be there."""
         assert settings.devops_backend_key is not None
-        learned = LearnedStore(redis, settings.devops_backend_key, settings.learned_quorum)
+        key = settings.devops_backend_key
+        learned = LearnedStore(redis, key, settings.learned_quorum)
         sweeps = Sweeps(redis, settings.sweep_interval_s)
         return cls(
-            redis, Ledger(redis), RunStore(redis), learned, DryRuns(redis), sweeps,
-            DeadLetters(redis),
+            redis, Ledger(redis), RunStore(redis), learned, Lent(redis, key), DryRuns(redis),
+            sweeps, DeadLetters(redis),
         )  # fmt: skip
 
 

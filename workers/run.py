@@ -73,6 +73,7 @@ class _Carrier(Standing):
 
     def go(self) -> Run:
         """From the start, whatever an earlier attempt has reached."""
+        self.parts = self.parts.for_run(self.run)
         if self.run.attempts >= MAX_ATTEMPTS:
             reason = f"parked: {MAX_ATTEMPTS} attempts broke off"
             return self.end(State.ERROR, reason, "see the service's log, then retrigger")

@@ -72,7 +72,8 @@ class RunStore:
         answer = Call(
             script("save_run"),
             (key("run", run.id), key("runs"), key("runs", "project", run.project.id),
-             key("run", run.id, "progress"), key("project", run.project.id)),
+             key("run", run.id, "progress"), key("project", run.project.id),
+             key("lent", run.options.lent)),
             (run.id, run.version - 1, _encode(run), str(run.state), progress, int(run.active),
              key("runs", "state", ""), RUN_TTL_S, int(supersede)),
         ).run(self._redis)  # fmt: skip

@@ -59,6 +59,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     use_template_only: bool = False
     auto_commit: str | None = None
     branch: str | None = None
+    lent: str = ""
+    """Handle of the token that the caller lent (`lent.Lent`); the token itself is never here."""
 
 
 class Reference(msgspec.Struct, frozen=True):

@@ -15,9 +15,10 @@ import msgspec
 import structlog
 
 from workers import hooking
+from workers.audit import acting
 from workers.clients.gitlab_types import PipelineRow, PipelineState
 from workers.deliveries import now_ms
-from workers.errors import NotFound, Rejected, Retryable
+from workers.errors import Denied, NotFound, Rejected, Retryable
 from workers.ledger import Heard, swept
 from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps import describe, ending
@@ -97,6 +98,7 @@ def _by_event(parts: Parts, run_id: str, sha: str, heard: dict[str, Heard]) -> N
     if run is None or run.state not in SETTLEABLE:
         return
     final, newest = heard.get(f"{sha}:final"), heard.get(sha)
+    parts = _lent(parts, run)
     if final is not None and run.settled_by != _mark(final.pipeline, final.status, final.at):
         state = _truth(parts, run, final.pipeline)
         _settle(parts, run, state, "event", _mark(final.pipeline, final.status, final.at))
@@ -119,6 +121,7 @@ def _by_poll(parts: Parts, run_id: str, heard: dict[str, Heard]) -> None:
             parts.ledger.not_later(_poll(run))
         return
     settings, now = parts.settings, now_ms()
+    parts = _lent(parts, run)
     limit = run.committed_ms + int(settings.poll_limit_s * 1000)
     over = now >= limit
     if not over and (run.commit.sha in heard or f"{run.commit.sha}:final" in heard):
@@ -154,6 +157,17 @@ def _by_newest(parts: Parts, run: Run, sha: str) -> tuple[Run, PipelineRow | Non
     return run, newest
 
 
+def _lent(parts: Parts, run: Run) -> Parts:
+    """With the token lent for this run. Once that is gone nobody can look: the run says so."""
+    try:
+        return parts.for_run(run)
+    except Denied as gone:
+        if run.state is State.AWAITING_PIPELINE:
+            parts.ledger.not_later(_poll(run))
+            _end(parts, run, State.UNCONFIRMED, str(gone), "see the pipeline in GitLab")
+        raise
+
+
 def _settle(parts: Parts, run: Run, state: PipelineState, by: By, mark: str) -> Run:
     """The run as this state of its pipeline leaves it; each part may be done again."""
     plan = plan_of(run)
@@ -170,7 +184,8 @@ def _settle(parts: Parts, run: Run, state: PipelineState, by: By, mark: str) -> 
         # An older pipeline of the same commit says nothing new.
         return parts.runs.update(run.id, lambda now: _replace(now, settled_by=mark), "")
     learned = _learn(parts, run, state, found)
-    _tell(parts, run, state, found)
+    with acting(why=f"pipeline {state.id} is {state.status}", run=run.id):
+        _tell(parts, run, state, found)
     to, reason, next_step = _outcome(found)
     run = _end(
         parts, run, to, reason, next_step, pipeline=pipeline, learned=learned, settled_by=mark

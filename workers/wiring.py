@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 
 import redis
 from pydantic import SecretStr
 
+from workers.audit import Audit
 from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
 from workers.clients.ollama import Model
@@ -17,9 +19,11 @@ from workers.dry_runs import DryRuns
 from workers.errors import Misconfigured
 from workers.learned import LearnedStore
 from workers.ledger import Ledger
+from workers.lent import Lent
 from workers.pipeline.plan import Site
 from workers.pipeline.templates import Templates
 from workers.run_store import RunStore
+from workers.runs import Run
 from workers.settings import Settings
 from workers.steps.preflight import Preflight
 from workers.steps.runners import choose_builder
@@ -92,7 +96,35 @@ class Parts:
                 "GITLAB_TOKEN: should be an access token with scope api "
                 "(GitLab: User settings → Access tokens)"
             )
-        return GitLab(self.settings.gitlab_url, self.settings.gitlab_token, on_call=self._on_call)
+        return self._gitlab(self.settings.gitlab_token)
+
+    def _gitlab(self, token: SecretStr) -> GitLab:
+        """GitLab with a token; each write is noted in the audit log, where there is a Redis."""
+        audited = self.settings.redis_url is not None
+        return GitLab(
+            self.settings.gitlab_url, token, on_call=self._on_call,
+            on_write=(lambda *call: self.audit.begin(*call)) if audited else None,
+        )  # fmt: skip
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.redis)
+
+    @cached_property
+    def lent(self) -> Lent:
+        return Lent(self.redis, self.key)
+
+    def for_run(self, run: Run) -> Parts:
+        """These parts as a run has them: with the token that its caller lent, where one did.
+
+        Raises Denied once that is gone.
+        """
+        if not run.options.lent:
+            return self
+        token = self.lent.borrow(run.options.lent, run.project.id)
+        parts = copy(self)
+        parts.gitlab = self._gitlab(token)
+        return parts
 
     @cached_property
     def templates(self) -> Templates:

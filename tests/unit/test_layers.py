@@ -15,7 +15,8 @@ SHARED = {
     "workers", "workers.settings", "workers.errors", "workers.events", "workers.ledger",
     "workers.deliveries", "workers.asking", "workers.sweeps", "workers.dead",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
-    "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.confidence",
+    "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.lent",
+    "workers.confidence",
     "workers.logs",
 }  # fmt: skip
 """What the HTTP edge shares with the workers: stores and their types, nothing of pipelines."""

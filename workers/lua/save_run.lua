@@ -1,5 +1,6 @@
 -- Write a run where nobody else wrote since it was read; keep the indexes and its progress in step.
 -- KEYS 1 run hash  2 all runs  3 runs of the project  4 progress stream  5 project hash
+--      6 the token lent for it, which ends with the run
 -- ARGV 1 id  2 version expected (0 = new)  3 JSON  4 state  5 progress JSON ('' = none)  6 active 1|0
 --      7 state index prefix  8 TTL s  9 supersede 1|0
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
@@ -21,8 +22,9 @@ if ARGV[5] ~= '' then
 end
 if ARGV[6] == '1' then
   if version == 0 or active == ARGV[1] or not active then redis.call('HSET', KEYS[5], 'active', ARGV[1]) end
-elseif active == ARGV[1] then
-  redis.call('HDEL', KEYS[5], 'active')
+else
+  if active == ARGV[1] then redis.call('HDEL', KEYS[5], 'active') end
+  redis.call('DEL', KEYS[6])
 end
 if version == 0 then redis.call('HSET', KEYS[5], 'run', ARGV[1]) end
 return {'saved', tostring(version + 1)}
