@@ -33,11 +33,23 @@ def tell(
     verdict: Verdict | None = None,
 ) -> Story:
     """The story of a run with what the instance showed. Raises ValueError without a plan."""
+    if state is not None and verdict is not None and verdict.outcome == "succeeded":
+        state = _with_images(parts, run, state)
     told = story(run, parts.learned, parts.settings.devops_backend_url, state, verdict)
     # Secrets that are not set leave jobs out; the other optional ones only say more.
     required = {v.name: v.needed for v in told.variables if v.needed or v.secret}
     seen = preflighting.known(parts, run.project.id, required)
     return msgspec.structs.replace(told, preflight=seen)
+
+
+def _with_images(parts: Parts, run: Run, state: PipelineState) -> PipelineState:
+    """`state` with the sizes of what it built, where GitLab's own registry has them."""
+    plan = plan_of(run)
+    own = plan is not None and plan.site.get("image_registry", "").startswith("$CI_REGISTRY_IMAGE")
+    if not own or not any(j.stage == "build" and j.status == "success" for j in state.jobs):
+        return state
+    images = parts.gitlab.images(run.project.id, state.sha)
+    return msgspec.structs.replace(state, images=images)
 
 
 def story(

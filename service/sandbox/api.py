@@ -24,6 +24,7 @@ from service.sandbox.rest import (
     merge_requests,
     pipelines,
     projects,
+    registry,
     repository,
     runners,
 )
@@ -85,6 +86,8 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", f"{P}/pipelines/:pipeline/test_report_summary", pipelines.test_report_summary),
     ("POST", f"{P}/pipelines/:pipeline/retry", pipelines.retry_pipeline),
     ("POST", f"{P}/pipelines/:pipeline/cancel", pipelines.cancel_pipeline),
+    ("GET", f"{P}/registry/repositories", registry.list_repositories),
+    ("GET", f"{P}/registry/repositories/:repository/tags/:tag", registry.get_tag),
     ("GET", f"{P}/jobs/:job", jobs.get_job),
     ("GET", f"{P}/jobs/:job/trace", jobs.job_trace),
     ("POST", f"{P}/jobs/:job/retry", jobs.retry_job),

@@ -33,6 +33,7 @@ class PlannedJob(msgspec.Struct):
     when: str
     allow_failure: bool
     junit: bool
+    coverage: bool
     tags: list[str]
 
 
@@ -90,6 +91,7 @@ def _planned(
         when=when,
         allow_failure=bool(allow),
         junit=isinstance(reports, dict) and "junit" in reports,
+        coverage=bool(job.get("coverage")),
         tags=[str(tag) for tag in as_list(job.get("tags"))],
     )
 

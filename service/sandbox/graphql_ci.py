@@ -77,6 +77,7 @@ def pipeline_node(sandbox: Sandbox, project: Project, pipeline: Pipeline) -> Nod
         "path": f"/{project.full_path}/-/pipelines/{pipeline.id}",
         "webUrl": f"{web}/-/pipelines/{pipeline.id}",
         "duration": pipeline.duration,
+        "coverage": pipeline.coverage,
         "createdAt": stamp(pipeline.created_at),
         "finishedAt": stamp(pipeline.finished_at),
         "yamlErrors": pipeline.yaml_errors is not None,

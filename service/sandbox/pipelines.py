@@ -112,6 +112,7 @@ class Runner:
             when=planned.when,
             allow_failure=planned.allow_failure,
             junit=planned.junit,
+            coverage=planned.coverage,
             tags=planned.tags,
         )
 
@@ -197,6 +198,7 @@ class Runner:
             when=job.when,
             allow_failure=job.allow_failure,
             junit=job.junit,
+            coverage=job.coverage,
         )
         pipeline.jobs.insert(pipeline.jobs.index(job) + 1, fresh)
         self.wake(pipeline)

@@ -138,6 +138,7 @@ def test_the_truth_of_a_pipeline(at: Instance) -> None:
     """One GraphQL query tells jobs and status; REST tells the same where GraphQL is off."""
     ci = "stages: [build, test]\nb:\n  stage: build\n  script: [make]\n"
     ci += "t:\n  stage: test\n  script: [make test]\n  allow_failure: true\n"
+    ci += "  coverage: '/([0-9.]+)%/'\n"
     project = at.control.create_project("acme/pipe", files={**FILES, ".gitlab-ci.yml": ci})
     sha = project.branches["main"]
     at.control.wait(lambda: at.control.pipelines(project.id)[0].status == "success")
@@ -152,15 +153,33 @@ def test_the_truth_of_a_pipeline(at: Instance) -> None:
     ]
     assert [job.allow_failure for job in state.jobs] == [False, True]
     assert state.url.startswith(at.url)
+    assert state.coverage is not None
+    assert 0 < state.coverage <= 100
     at.control.set_switches(graphql=False)
     rest = at.gitlab.pipeline(project.path, project.id, row.id)
-    assert (rest.status, rest.sha, rest.url, rest.tests) == (
+    assert (rest.status, rest.sha, rest.url, rest.tests, rest.coverage) == (
         state.status,
         state.sha,
         state.url,
         state.tests,
+        state.coverage,
     )
     assert [job.name for job in rest.jobs] == [job.name for job in state.jobs]
+
+
+def test_the_size_of_an_image_where_gitlab_has_it(at: Instance) -> None:
+    """Two calls for one image of a commit; nothing for another tag, and without a registry."""
+    ci = "stages: [build]\nb:\n  stage: build\n  script: [make]\n"
+    project = at.control.create_project("acme/image", files={**FILES, ".gitlab-ci.yml": ci})
+    at.control.wait(lambda: at.control.pipelines(project.id)[0].status == "success")
+    at.control.forget_calls()
+    [image] = at.gitlab.images(project.id, project.branches["main"])
+    assert len(at.routes()) == 2
+    assert image.path == "app"
+    assert image.size > 0
+    assert at.gitlab.images(project.id, "v1") == ()
+    at.control.change_project(project.id, container_registry_enabled=False)
+    assert at.gitlab.images(project.id, project.branches["main"]) == ()
 
 
 def test_a_failed_pipeline_tells_why(at: Instance) -> None:

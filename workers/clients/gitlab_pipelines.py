@@ -8,14 +8,23 @@ from typing import Any
 import msgspec
 
 from workers.clients.gitlab_repository import MAX_PAGES, Repository
-from workers.clients.gitlab_types import Job, PipelineRow, PipelineState, Runner, Tests, Variable
+from workers.clients.gitlab_types import (
+    Image,
+    Job,
+    PipelineRow,
+    PipelineState,
+    Runner,
+    Tests,
+    Variable,
+)
 from workers.errors import Denied, NotFound, Rejected
 
 _QUERY = """query($p:ID!,$i:CiPipelineID!){project(fullPath:$p){pipeline(id:$i){
- iid status sha ref source path duration
+ iid status sha ref source path duration coverage
  jobs(first:100,retried:false){pageInfo{hasNextPage}
   nodes{id name status duration allowFailure stage{name}}}
  testReportSummary{total{count success failed error skipped}}}}}"""
+MAX_IMAGES = 5
 MAX_TRACE = 4 * 1024 * 1024
 
 
@@ -29,6 +38,16 @@ class _Detail(msgspec.Struct):
     duration: float | None = None
     source: str | None = None
     yaml_errors: str | None = None
+    coverage: float | None = None
+
+
+class _Repository(msgspec.Struct):
+    id: int
+    name: str = ""
+
+
+class _Tag(msgspec.Struct):
+    total_size: int | None = None
 
 
 class _Total(msgspec.Struct):
@@ -101,6 +120,7 @@ class _Node(msgspec.Struct, rename="camel"):
     source: str | None = None
     path: str | None = None
     duration: float | None = None
+    coverage: float | None = None
     test_report_summary: _Summary | None = None
 
 
@@ -154,6 +174,7 @@ class Pipelines(Repository):
             url=f"{self._origin()}{node.path}" if node.path else "",
             duration=node.duration,
             source=node.source,
+            coverage=node.coverage,
             jobs=_in_order(job.job() for job in node.jobs.nodes),
             tests=summary.total.tests() if summary else None,
         )
@@ -170,12 +191,15 @@ class Pipelines(Repository):
             duration=detail.duration,
             source=detail.source,
             yaml_errors=detail.yaml_errors,
+            coverage=detail.coverage,
             jobs=self._jobs(project_id, pipeline_id),
             tests=self._tests(project_id, pipeline_id),
         )
 
     def _detail(self, project_id: int, pipeline_id: int) -> _Detail:
-        return self.get("/projects/{}/pipelines/{}", project_id, pipeline_id).decode(_Detail)
+        answer = self.get("/projects/{}/pipelines/{}", project_id, pipeline_id)
+        # REST tells coverage as text: "87.5"
+        return msgspec.convert(answer.decode(dict[str, Any]), _Detail, strict=False)
 
     def _jobs(self, project_id: int, pipeline_id: int) -> tuple[Job, ...]:
         jobs: list[Job] = []
@@ -198,6 +222,27 @@ class Pipelines(Repository):
             return None
         found = answer.decode(dict[str, Any]).get("total") or {}
         return msgspec.convert(found, _Total, strict=False).tests()
+
+    def images(self, project_id: int, tag: str) -> tuple[Image, ...]:
+        """The images tagged `tag` in GitLab's own registry, the first few; caches left out.
+
+        One call, and one for each image (doc/api/container_registry.md). Empty where the project
+        has no registry, or the token may not read it.
+        """
+        try:
+            answer = self.get("/projects/{}/registry/repositories", project_id, per_page=20)
+            found = [r for r in answer.decode(list[_Repository]) if not r.name.endswith("cache")]
+            sizes = [(r.name, self._size(project_id, r.id, tag)) for r in found[:MAX_IMAGES]]
+        except (NotFound, Denied):
+            return ()
+        return tuple(Image(name, size) for name, size in sizes if size)
+
+    def _size(self, project_id: int, repository: int, tag: str) -> int | None:
+        template = "/projects/{}/registry/repositories/{}/tags/{}"
+        try:
+            return self.get(template, project_id, repository, tag).decode(_Tag).total_size
+        except NotFound:
+            return None
 
     def job_trace(self, project_id: int, job_id: int, *, tail: int = 16_384) -> str:
         """The last `tail` bytes of a job's log, within its first 4 MB, as text."""

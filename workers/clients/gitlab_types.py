@@ -214,8 +214,19 @@ class Tests(msgspec.Struct, frozen=True):
         return self.success + self.failed + self.error
 
 
+class Image(msgspec.Struct, frozen=True):
+    """An image in GitLab's own registry: its path below the project, and its layers' bytes."""
+
+    path: str
+    size: int
+
+
 class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth about a pipeline when it was asked. `tests` is None where nothing was reported."""
+    """The truth about a pipeline when it was asked. `tests` is None where nothing was reported.
+
+    `coverage` is per cent, as GitLab averages it over the jobs that tell theirs; None where none
+    does. `images` is what `Pipelines.images` told, where it was asked.
+    """
 
     id: int
     iid: int | None = None
@@ -228,6 +239,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     yaml_errors: str | None = None
     jobs: tuple[Job, ...] = ()
     tests: Tests | None = None
+    coverage: float | None = None
+    images: tuple[Image, ...] = ()
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):

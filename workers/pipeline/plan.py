@@ -104,11 +104,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 None
                 if job.needs is None
                 else tuple(need if isinstance(need, str) else need.job for need in job.needs),
-                job.allow_failure not in (None, False),
+                _advisory(job, self.jobs),
             )
             for name, job in self.jobs.items()
             if job.stage is not None and not name.startswith(".")
         )
+
+
+def _advisory(job: Job, jobs: Mapping[str, Job]) -> bool:
+    """Whether its failure, in some pipelines at least, stops nothing; as GitLab inherits it."""
+    parents = (job.extends,) if isinstance(job.extends, str) else job.extends or ()
+    told = [job.allow_failure, *(jobs[name].allow_failure for name in reversed(parents))]
+    nearest = next((value for value in told if value is not None), None)
+    return bool(nearest) or any(rule.allow_failure for rule in job.rules or ())
 
 
 def candidates(template: Template, analysis: Analysis) -> dict[str, tuple[str, ...]]:

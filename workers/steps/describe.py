@@ -175,14 +175,17 @@ _SOURCES = {
 def _origin(origin: Origin) -> str:
     lines = [f"It comes from {_SOURCES.get(origin.source, 'a reference')} ({code(origin.id)})."]
     ran = origin.successes + origin.failures
-    if ran:
-        lines.append(f"Its record: {origin.successes} of {ran} pipelines went green.")
+    lines.append(
+        f"Its record: {origin.successes} of {ran} pipelines went green."
+        if ran
+        else "It has no record yet: it was not tried before as it stands here."
+    )
     if origin.confidence is not None:
         lines.append(f"Confidence {origin.confidence:.0%}.")
     if origin.by_model:
         lines.append(f"The model {code(origin.by_model)} chose among what the repository offers.")
     if origin.fallback:
-        lines.append(f"No model was followed: {prose(origin.fallback)}")
+        lines.append(f"No model was followed: {prose(origin.fallback).rstrip('.')}.")
     return "## Where it came from\n\n" + " ".join(lines)
 
 
@@ -202,8 +205,9 @@ def _variables(variables: Sequence[Needed], seen: Preflight | None) -> str:
     )
     return (
         "## What to configure\n\nUnder **Settings → CI/CD → Variables** of this project or its"
-        " group. This branch is not protected, so a protected variable would not reach it.\n\n"
-        + table(("Variable", "", "Kind", "Why", "Used by"), rows)
+        " group. A job whose optional variable is missing is left out; it does not fail. This"
+        " branch is not protected, so a protected variable would not reach it.\n\n"
+        + table(("Variable", "Needed", "Kind", "Why", "Used by"), rows)
     )
 
 

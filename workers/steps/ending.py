@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workers.clients.gitlab_types import Job, PipelineState
 from workers.steps.confirm import Verdict
-from workers.steps.markdown import bullets, code, prose, seconds, table
+from workers.steps.markdown import bullets, code, megabytes, prose, seconds, table
 
 
 def outcome(state: PipelineState | None, found: Verdict | None) -> str:
@@ -39,6 +39,11 @@ def _ending(state: PipelineState, found: Verdict) -> str:
         bad = tests.failed + tests.error
         line += f" Of {tests.total} tests {tests.success} passed, {bad} failed,"
         line += f" {tests.skipped} were skipped."
+    if state.coverage is not None:
+        line += f" Coverage {state.coverage:.1f} %."
+    if state.images:
+        sizes = ", ".join(f"{code(image.path)} {megabytes(image.size)}" for image in state.images)
+        line += f" Image size: {sizes}."
     if found.outcome == "succeeded":
         line += (
             " Its jobs really ran and tested; it is remembered as proven."

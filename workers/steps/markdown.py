@@ -92,6 +92,11 @@ def seconds(value: float | None) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
+def megabytes(size: int) -> str:
+    """A size for people, in units of a thousand, as registries show it: `23.4 MB`."""
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"
+
+
 def flowchart(
     groups: Sequence[tuple[str, Sequence[tuple[str, str]]]], arrows: Iterable[tuple[str, str]]
 ) -> str:

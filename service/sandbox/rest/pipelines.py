@@ -118,7 +118,7 @@ def show_detail(call: Call, project: Project, pipeline: Pipeline) -> dict[str, A
         "committed_at": None,
         "duration": pipeline.duration,
         "queued_duration": queued,
-        "coverage": None,
+        "coverage": None if pipeline.coverage is None else str(pipeline.coverage),
         "detailed_status": {"text": pipeline.status, "group": pipeline.status},
     }
 

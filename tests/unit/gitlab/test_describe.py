@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from workers.clients.gitlab_types import Job, PipelineState, Tests
+from workers.clients.gitlab_types import Image, Job, PipelineState, Tests
 from workers.detect.analysis import Analysis, Evidence
 from workers.steps.confirm import Verdict, verdict
 from workers.steps.describe import MAX_TEXT, Origin, Story, text, title
@@ -155,10 +155,29 @@ def test_after_the_pipeline_it_tells_how_it_went() -> None:
     assert "Pipeline `31` is green after 1 min 23 s." in said
     assert "Of 12 tests 11 passed, 0 failed, 1 were skipped." in said
     assert "| `test` | `unit` | `success` | 12 s |" in said
+    assert "Coverage" not in said, "nothing is told that GitLab did not tell"
+    assert "Image size" not in said
     assert "not remembered as proven:" in said
     assert "- no job of the stages compile and build ran" in said
     running = msgspec.structs.replace(STORY, pipeline=GREEN, verdict=Verdict(outcome="running"))
     assert "How it went" not in text(running)
+
+
+def test_it_tells_coverage_and_image_size_where_gitlab_does() -> None:
+    """Both in the sentence of the ending, with their units."""
+    images = (Image("app", 23_400_000), Image("app/worker", 1_250_000_000))
+    state = msgspec.structs.replace(GREEN, coverage=87.46, images=images)
+    found = Verdict(outcome="succeeded", proven=True)
+    said = text(msgspec.structs.replace(STORY, pipeline=state, verdict=found))
+    assert "Coverage 87.5 %. Image size: `app` 23.4 MB, `app/worker` 1.25 GB." in said
+
+
+def test_a_plan_without_a_record_says_so() -> None:
+    """No invented confidence; and the reason against a model is a sentence."""
+    origin = Origin(source="template", id="go", fallback="nothing to choose")
+    said = text(msgspec.structs.replace(STORY, origin=origin))
+    assert "It has no record yet" in said
+    assert "No model was followed: nothing to choose." in said
 
 
 def test_the_title_names_the_stack() -> None:
@@ -234,8 +253,9 @@ def hostile(raw: str) -> Story:
         warnings=(raw,),
         run_url=raw,
         pipeline=PipelineState(
-            id=1, status="failed", sha=raw, ref=raw, duration=2.0, jobs=(job,), tests=Tests(1, 1)
-        ),
+            id=1, status="failed", sha=raw, ref=raw, duration=2.0, jobs=(job,), tests=Tests(1, 1),
+            coverage=3.0, images=(Image(raw, 5),),
+        ),  # fmt: skip
         verdict=Verdict(outcome="failed", reasons=(raw, raw)),
     )
 

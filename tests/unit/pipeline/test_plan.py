@@ -221,6 +221,8 @@ def test_stage_graph_tells_jobs_needs_and_what_is_advisory() -> None:
     assert nodes["learn_record"].needs is None
     assert "container_scan" in (nodes["release_image"].needs or ())
     assert nodes["vet"].advisory
+    assert nodes["notify_failure"].advisory, "as the hidden job that it extends"
+    assert nodes["container_scan"].advisory, "by a rule, until SECURITY_GATE is set"
     assert not nodes["unit_tests"].advisory
 
 
