@@ -57,6 +57,9 @@ _GITLAB_NAMES = {
     "jl": "Julia",
     "pl": "Perl",
     "sh": "Shell",
+    "bash": "Shell",
+    "zsh": "Shell",
+    "bats": "Shell",
     "html": "HTML",
     "tf": "HCL",
 }

@@ -81,6 +81,9 @@ def _promote(best: Found, inside: list[Found]) -> None:
         names = [one.test_tool for one in tools]
         common = max(tools, key=lambda one: names.count(one.test_tool))
         best.set("test_tool", common.test_tool, common.manifest)
+        if best.test_tool == common.test_tool and not best.commands.get("test"):
+            for command in common.commands.get("test", ())[:1]:
+                best.command("test", command, common.manifest)
 
 
 def _parts(

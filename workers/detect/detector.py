@@ -30,8 +30,7 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
         folders = reader.take_listings(listings)
         if folders:
             say(f"listing {', '.join(folders)}")
-            reader.tree = deepen(source, reader.tree, folders)
-            listings -= len(folders)
+            reader.tree, listings = deepen(source, reader.tree, folders, listings)
         if reader.wishes:
             say(f"reading {len(reader.wishes)} files")
             reader.flush()

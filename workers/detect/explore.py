@@ -31,22 +31,28 @@ def explore(source: Source, progress: Callable[[str], None] | None = None) -> Tr
     return Tree(entries.values(), False, listed, source.languages())
 
 
-def deepen(source: Source, tree: Tree, wanted: Mapping[str, bool]) -> Tree:
-    """The tree with folders added, one call each: their children, or a page of all below them.
+def deepen(source: Source, tree: Tree, wanted: Mapping[str, bool], calls: int) -> tuple[Tree, int]:
+    """The tree with folders added, and how many of the `calls` allowed are left.
 
-    `wanted` tells by folder whether all below it is meant.
+    `wanted` tells by folder whether all below it is meant: then a page of that is read, and where
+    it does not reach the folder's end, its children as well.
     """
     entries, listed = dict(tree.entries), set(tree.listed)
     for folder, deep in wanted.items():
-        if deep:
-            listing = source.walk(folder, limit=PAGE)
-            finished = _finished(listing.entries, folder)
-            listed |= finished if not listing.complete else _all_folders(listing.entries, folder)
-        else:
+        flat = not deep
+        if deep and calls > 0:
+            walk = source.walk(folder, limit=PAGE)
+            calls -= 1
+            entries.update((entry.path, entry) for entry in walk.entries)
+            known = _all_folders if walk.complete else _finished
+            listed |= known(walk.entries, folder)
+            flat = not walk.complete
+        if flat and calls > 0:
             listing = source.children(folder, limit=CHILDREN_LIMIT)
+            calls -= 1
+            entries.update((entry.path, entry) for entry in listing.entries)
             listed.add(folder)
-        entries.update((entry.path, entry) for entry in listing.entries)
-    return Tree(entries.values(), False, listed, tree.shares)
+    return Tree(entries.values(), False, listed, tree.shares), calls
 
 
 def _all_folders(walked: tuple[Entry, ...], root: str) -> set[str]:

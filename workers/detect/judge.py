@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from workers.detect.families import share
+from workers.detect.families import FAMILIES, share
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
 
 STRONG = 0.6
 """From this strength on a folder's own manifest decides, and folders below are part of it."""
 CERTAIN = 0.8
+SCRIPTED = 0.8
+"""From this part of all sources on, shell is the program."""
 SERVING = ("server", "full")
 CLOSE = 0.75
 """A runner-up with this part of the winner's score is a question to a person."""
@@ -66,6 +68,7 @@ def verdict(reader: Reader, found: list[Found]) -> Verdict | None:
     Pages, containers and scripts stand beside any program: they are it only where no other
     manifest is.
     """
+    found = _without_helpers(reader, found)
     if any(one.strength >= CERTAIN and not _attends(one) for one in found):
         found = [one for one in found if not _attends(one)]
     scored = sorted(
@@ -83,6 +86,16 @@ def verdict(reader: Reader, found: list[Found]) -> Verdict | None:
 def _attends(found: Found) -> bool:
     plain = found.ecosystem in ("static", "docker", "shell") and found.framework is None
     return plain and found.strength < STRONG
+
+
+def _without_helpers(reader: Reader, found: list[Found]) -> list[Found]:
+    """Only the scripts where nearly all is shell: then other manifests install or check them."""
+    counts = Folder(reader).sources
+    scripts = [one for one in found if one.ecosystem == "shell" and not one.folder]
+    if not scripts or counts.get("shell", 0) < SCRIPTED * sum(counts.values()):
+        return found
+    helping = (one.ecosystem for one in found if one.ecosystem in FAMILIES)
+    return scripts if set(helping) > {"shell"} else found
 
 
 def confidence(reader: Reader, chosen: Verdict, beside: int = 0) -> float:

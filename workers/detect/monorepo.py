@@ -27,7 +27,8 @@ def expand(folder: Folder, globs: Iterable[str], manifests: tuple[str, ...]) -> 
     for glob in wanted:
         folder.reader.want_listing(folder.full(re.split(r"/?[^/]*[*{?]", glob)[0]))
     cut = len(folder.path) + 1 if folder.path else 0
-    found: set[str] = set()
+    exact = [glob for glob in wanted if not re.search(r"[*{?!]", glob)]
+    found = {folder.full(glob) for glob in exact if existing(folder, glob, manifests)}
     for path in folder.reader.tree.all_folders:
         inner = path[cut:] if not folder.path or path.startswith(folder.path + "/") else ""
         if not inner or "node_modules" in inner:

@@ -36,6 +36,26 @@ def test_workspace_beyond_the_first_entries(tmp_path: Path) -> None:
     assert len(source.paths) <= 15
 
 
+def test_solution_beyond_the_first_entries(tmp_path: Path) -> None:
+    """A solution below the root tells of projects that no listing reached."""
+    names = ("Shop", "Shop.Tests")
+    lines = (f'Project("{{X}}") = "{n}", "{n}\\{n}.csproj", "{{1}}"\nEndProject\n' for n in names)
+    package = '<ItemGroup><PackageReference Include="NUnit" Version="4.1.0" /></ItemGroup>'
+    target = "<PropertyGroup><TargetFramework>net8.0</TargetFramework></PropertyGroup>"
+    files = {
+        **NOISE,
+        "Source/Shop.sln": "".join(lines),
+        **{f"Source/Assets/{n:04}.cs": "" for n in range(300)},
+        "Source/Shop/Shop.csproj": f'<Project Sdk="Microsoft.NET.Sdk.Web">{target}</Project>',
+        "Source/Shop.Tests/Shop.Tests.csproj": f"<Project>{target}{package}</Project>",
+    }
+    source = Counting(tree(tmp_path, files))
+    found = detect(source)
+    assert (found.language, found.framework, found.version) == ("csharp", "aspnetcore", "8.0")
+    assert (found.test_tool, found.test_command) == ("nunit", "dotnet test")
+    assert source.pages <= 10
+
+
 def test_workspace_of_crates_beyond_the_first_entries(tmp_path: Path) -> None:
     """Cargo's members are found in a folder that was not listed; tests are taken for granted."""
     files = {

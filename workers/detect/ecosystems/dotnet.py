@@ -21,6 +21,15 @@ IS_TEST = re.compile(
     r"(?i)(^|[./_-])(unit|integration|functional|acceptance)?tests?($|[./_-])|specs?$"
 )
 ASIDE = re.compile(r"(?i)(^|/)(samples?|examples?|benchmarks?|build|docs?|tools?)/|benchmark")
+_PROJECT = re.compile(r'"([\w .\\/-]+\.(?:cs|fs|vb)proj)"')
+SHARED = (
+    "Directory.Build.props",
+    "Directory.Packages.props",
+    "Directory.Build.targets",
+    "test/Directory.Build.props",
+    "tests/Directory.Build.props",
+)
+MOST = 60  # projects of one solution that are looked at
 STARTS = ("Program.cs", "Program.fs", "Program.vb", "Startup.cs")
 READ = 5  # project files: the program's, and one with tests
 
@@ -33,6 +42,8 @@ def inspect(folder: Folder) -> Found | None:
         for name in sorted(folder.folders & ({"src", "test", "tests", "source"} | stems)):
             folder.reader.want_listing(folder.full(name), deep=True)
     projects = folder.find("*.csproj", "*.fsproj", "*.vbproj")
+    if folder.unsure:
+        projects += [path for path in _listed(folder, solutions[:1]) if path not in projects]
     here = [path for path in projects if "/" not in path]
     single = folder.like("*.cs", "*.fsx") if not projects else []
     legacy = folder.has("project.json") if folder.has("Program.cs", "Startup.cs") else None
@@ -60,6 +71,16 @@ def inspect(folder: Folder) -> Found | None:
     _tests(found, folder, tests)
     _commands(found, folder, solutions, main, manifest)
     return found
+
+
+def _listed(folder: Folder, solutions: list[str]) -> list[str]:
+    """Projects that a solution names in folders which were not listed; read on trust."""
+    text = "".join(folder.text(name, rank=0) or "" for name in solutions)
+    paths = [path.replace("\\", "/") for path in _PROJECT.findall(text)][:MOST]
+    missing = [path for path in paths if folder.reader.tree.may_hold(folder.full(path))]
+    for path in missing:
+        folder.reader.assume(folder.full(path))
+    return [path for path in missing if not folder.reader.missing(folder.full(path))]
 
 
 def _root_of(folder: Folder, projects: list[str]) -> bool:
@@ -105,15 +126,19 @@ def _read(found: Found, folder: Folder, paths: list[str], has_main: bool) -> Non
             found.dependencies.update(dict.fromkeys((n for n in names if n), file))
             _target(found, folder, path, project)
         else:
-            known = [
-                n for n in names if frameworks.first([p for _, ps in TEST_TOOLS for p in ps], [n])
-            ]
-            found.dependencies.update(dict.fromkeys(known, file))
-    for shared in ("Directory.Build.props", "Directory.Packages.props"):
+            found.dependencies.update(dict.fromkeys(_test_packages(names), file))
+    for shared in SHARED:
         project = folder.xml(shared) if folder.has(shared) else None
         if project is not None:
             _target(found, folder, shared, project)
+            names = [str(e.get("Include")) for e in project.iter() if e.get("Include")]
+            found.dependencies.update(dict.fromkeys(_test_packages(names), folder.full(shared)))
     _pin(found, folder)
+
+
+def _test_packages(names: list[str]) -> list[str]:
+    patterns = [pattern for _, patterns in TEST_TOOLS for pattern in patterns]
+    return [name for name in names if frameworks.first(patterns, [name])]
 
 
 def _references(project: Element) -> list[str]:

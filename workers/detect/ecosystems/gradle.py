@@ -85,6 +85,9 @@ def _wrapper(found: Found, folder: Folder) -> None:
 def _included(found: Found, folder: Folder, settings: str) -> None:
     text = bare(folder.text(settings, rank=0) or "") if settings else ""
     blocks = re.findall(r"""\binclude\b\s*\(?((?:\s*["'][\w:./-]+["']\s*,?)+)""", text)
+    if not blocks and re.search(r"\binclude\b", text):
+        blocks = re.findall(r"(?:=\s*|listOf\()\[?([^\]()=]+)", text) + sorted(folder.folders)
+        blocks = [f'"{b}"' if b in folder.folders else b for b in blocks]
     names = [name for block in blocks for name in re.findall(r"""["']([\w:./-]+)["']""", block)]
     moved, upper = _moved(text)
     if upper:

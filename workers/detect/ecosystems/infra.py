@@ -109,7 +109,9 @@ def shell(folder: Folder) -> Found | None:
         scripts += folder.names
     if not scripts and not tests:
         return None
-    found = _infra(folder, "shell", "shell", (scripts or tests)[0], 0.3 if not tests else 0.5)
+    helping = not tests and all(path.startswith("scripts/") for path in scripts)
+    strength = 0.2 if helping else 0.5 if tests else 0.3
+    found = _infra(folder, "shell", "shell", (scripts or tests)[0], strength)
     found.has_tests = bool(tests)
     if tests:
         place = tests[0].rpartition("/")[0] or "."

@@ -116,7 +116,11 @@ def _dependencies(found: Found, folder: Folder) -> None:
 
 def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[str, str]) -> None:
     text = re.sub(r"(?m)#.*$", "", folder.text(file) or "")
-    places = [n for n in folder.below if re.match(r"(tests?|unittests?)/", n, re.I)]
+    handed = re.search(r"(?m)^(?:\.DEFAULT|%)\s*:.*\n\t.*?(?:cd|-C)\s+(\w+)\b.*\$@", text)
+    below = f"{handed.group(1)}/Makefile" if handed else ""
+    if handed and tool == "make":
+        text += re.sub(r"(?m)#.*$", "", folder.text(below, rank=2) or "")
+    places = [n for n in folder.folders if re.fullmatch(r"(unit)?tests?", n, re.I)]
     nested = folder.has("tests/CMakeLists.txt", "test/CMakeLists.txt", "tests/meson.build")
     if tool == "cmake" and nested:
         text += re.sub(r"(?m)#.*$", "", folder.text(nested, rank=2) or "")

@@ -10,8 +10,8 @@ from workers.detect.found import Folder, Found
 
 _SBT = re.compile(r'"([\w.-]+)"\s*%%?%?\s*"([\w.-]+)"')
 _MILL = re.compile(r'\b(?:ivy|mvn)"([\w.-]+)::?:?([\w.-]+)')
-_MODULE = re.compile(r"\blazy\s+val\s+(\w+)\s*=[^\n]*?(?:project\b|\(project\s+in\s+file)")
-_IN_FILE = re.compile(r'project[\s.]*\)?[\s.]*(?:in|\.in)?\s*\(?\s*file\s*\(\s*"([^"]+)"')
+_MODULE = re.compile(r"\blazy\s+val\s+(\w+)\s*=[^\n]*?(?:\w*[pP]roject\b|projectMatrix\b)")
+_IN_FILE = re.compile(r'\bin\b\s*\(?\s*file\s*\(\s*"([^"]+)"')
 _TESTS = (
     ("scalatest", ("org.scalatest:*", "org.scalatestplus*")),
     ("munit", ("org.scalameta:munit*", "org.typelevel:munit*")),
@@ -78,9 +78,9 @@ def _version(found: Found, folder: Folder, text: str) -> None:
 
 def _modules(found: Found, folder: Folder, text: str) -> None:
     places = {place.strip("./") for place in _IN_FILE.findall(text)} - {""}
-    places |= {n for n in _MODULE.findall(text) if f"{n}/src" in "\n".join(folder.below)}
-    present = [p for p in places if any(path.startswith(p + "/") for path in folder.below)]
-    found.members = sorted(folder.full(path) for path in present)
+    places |= {n for n in _MODULE.findall(text) if n in folder.folders}
+    known = {folder.full(path) for path in places if path.partition("/")[0] in folder.folders}
+    found.members = sorted(known if folder.unsure else known & set(folder.reader.tree.all_folders))
     if len(found.members) > 1:
         found.set("monorepo", "sbt", found.manifest)
 
