@@ -253,9 +253,16 @@ def hostile(raw: str) -> Story:
         warnings=(raw,),
         run_url=raw,
         pipeline=PipelineState(
-            id=1, status="failed", sha=raw, ref=raw, duration=2.0, jobs=(job,), tests=Tests(1, 1),
-            coverage=3.0, images=(Image(raw, 5),),
-        ),  # fmt: skip
+            id=1,
+            status="failed",
+            sha=raw,
+            ref=raw,
+            duration=2.0,
+            jobs=(job,),
+            tests=Tests(1, 1),
+            coverage=3.0,
+            images=(Image(raw, 5),),
+        ),
         verdict=Verdict(outcome="failed", reasons=(raw, raw)),
     )
 
