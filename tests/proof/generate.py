@@ -12,9 +12,11 @@ import msgspec
 from workers.detect import LocalSource, detect
 from workers.detect.analysis import Analysis
 from workers.pipeline import lint, policy
-from workers.pipeline.plan import Plan, Site, build
+from workers.pipeline.plan import Plan, Site
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
+from workers.steps.generate import generate as choose
+from workers.steps.retrieve import from_templates
 
 SITE = Site(backend_url="https://devops.example.com")
 
@@ -31,8 +33,7 @@ class Generated(msgspec.Struct, frozen=True):
 def generate(folder: Path, templates: Templates) -> Generated:
     """The steps of a run that write nothing: detect, choose, plan, render, judge."""
     analysis = detect(LocalSource(folder))
-    template, _ = templates.best(analysis.language, analysis.framework)
-    plan = build(template, analysis, SITE)
+    plan = choose(analysis, from_templates(analysis, None, templates), SITE, None).plan
     files = render(plan)
     report = lint.check(files[".gitlab-ci.yml"])
     problems = [f"{found.code}: {found.message}" for found in report.errors]

@@ -32,6 +32,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     coverage: tuple[str, ...]
     codequality: tuple[str, ...]
     coverage_regex: str
+    folder: str
+    """Of its app, where there are several; else ""."""
     services: tuple[str, ...]
 
 
@@ -65,16 +67,22 @@ def _stripped(body: Mapping[str, Any]) -> dict[str, Any]:
 def _job(name: str, body: Mapping[str, Any]) -> Job:
     reports = (body.get("artifacts") or {}).get("reports") or {}
     image = body.get("image") or ""
+    folder = str((body.get("variables") or {}).get("APP_DIR") or "")
+
+    def files(value: Any) -> tuple[str, ...]:
+        return tuple(text.replace("$APP_DIR", folder) for text in _texts(value))
+
     return Job(
         name=name,
         stage=body["stage"],
         image=image["name"] if isinstance(image, dict) else image,
         lines=(*_texts(body.get("before_script")), *_texts(body.get("script"))),
         advisory=bool(body.get("allow_failure")),
-        junit=_texts(reports.get("junit")),
-        coverage=_texts((reports.get("coverage_report") or {}).get("path")),
-        codequality=_texts(reports.get("codequality")),
+        junit=files(reports.get("junit")),
+        coverage=files((reports.get("coverage_report") or {}).get("path")),
+        codequality=files(reports.get("codequality")),
         coverage_regex=str(body.get("coverage") or ""),
+        folder=folder,
         services=tuple(
             service["name"] if isinstance(service, dict) else service
             for service in body.get("services") or ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     `vendored` are hosts that it does not need, since all it uses is on the machine. `quick`
     programs are run by the test suite where the machine has their toolchain. `reported` is false
     where the test tool writes no JUnit and nothing can be counted: the note in the plan says so.
+    Of several apps `each` holds the number by the app's name, and `tests` all of them.
     """
 
     name: str
@@ -45,6 +47,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     vendored: tuple[str, ...] = ()
     quick: bool = False
     reported: bool = True
+    each: Mapping[str, int] = {}
+
+    def tests_of(self, job: str) -> int:
+        """How many tests a job of this name runs."""
+        return self.each.get(job.partition(":")[0], self.tests)
 
     @property
     def folder(self) -> Path:
@@ -202,5 +209,11 @@ PROGRAMS = (
         name="shell-bats", ecosystem="Shell, Bats", tests=3, quick=True,
         broken_test=Edit("backup.sh", "number + 1", "number + 2"),
         broken_compile=Edit("install.sh", '"${1:-/usr/local/bin}/backup"', '"${1:-/usr/local/bin}'),
+    ),
+    Program(
+        name="polyglot-services", ecosystem="Several apps: Python and Node", tests=5, quick=True,
+        each={"rates": 3, "basket": 2},
+        broken_test=Edit("services/rates/rates/table.py", "/ self._rates[source]", "/ 1"),
+        broken_compile=Edit("services/basket/src/basket.js", "total() {", "total( {"),
     ),
 )  # fmt: skip

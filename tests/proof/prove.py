@@ -112,11 +112,14 @@ class _Trial:
         path.write_text(edit.apply(before))
         self.workspace.commit(f"break it: {edit.path}")
         runs = [(job, self._run(job)) for job in jobs]
-        red = any(isinstance(ran, Ran) and ran.code for _, ran in runs)
+        red = [job for job, ran in runs if isinstance(ran, Ran) and ran.code]
+        others = [job.name for job in red if not edit.path.startswith(job.folder)]
+        if others:
+            self.findings.append(f"{', '.join(others)}: red, though another app is broken")
         if not red:
             self.findings.append(f"{', '.join(names)}: stays green with {edit.old!r} broken")
         if red and stage == "test":
-            self._failure_is_reported([job for job, _ in runs if job.junit])
+            self._failure_is_reported([job for job in red if job.junit])
         path.write_text(before)
         self.workspace.commit("mend it")
         return "red" if red else "green"
@@ -193,9 +196,10 @@ class _Trial:
                 self.findings.append(f"{job.name}: writes no JUnit report")
             return
         counted = self._counted(job)
-        if counted is None or counted.ran != self.program.tests:
+        if counted is None or counted.ran != self.program.tests_of(job.name):
             seen = counted.ran if counted else "no report of"
-            self.findings.append(f"{job.name}: JUnit has {seen} of {self.program.tests} tests")
+            wanted = self.program.tests_of(job.name)
+            self.findings.append(f"{job.name}: JUnit has {seen} of {wanted} tests")
 
     def _counted(self, job: Job) -> reports.Tests | None:
         files = reports.matching(self.workspace.build_folder(job.name), job.junit)

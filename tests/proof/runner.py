@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -21,6 +22,11 @@ from tests.proof.machine import Bench, cache_folder
 
 JOB_TIMEOUT_S = 600
 """A job that takes longer is killed and counts as failed: a first pipeline must not hang."""
+
+
+def _encoded(text: str) -> str:
+    """As `gitlab-ci-local` writes what no folder's name may hold."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -63,7 +69,8 @@ class Workspace:
 
     def build_folder(self, job: str) -> Path:
         """Where the job ran: `CI_PROJECT_DIR`."""
-        return self.folder / ".gitlab-ci-local" / "builds" / re.sub(r"[^\w-]", "_", job)
+        name = re.sub(r"[^\w-]+", lambda found: _encoded(found[0]), job)
+        return self.folder / ".gitlab-ci-local" / "builds" / name
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(
