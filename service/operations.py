@@ -1,16 +1,19 @@
-"""`/api/v1/sweep`, `/dead`: what an operator looks at and sets going."""
+"""`/api/v1/sweep`, `/dead`, `/audit`: what an operator looks at and sets going."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from service import waiting
 from service.problems import Problem
-from service.runs import as_json, page_of
+from service.runs import as_json, page_of, project_id
 from service.state import Request
+from workers.audit import Line
 from workers.dead import Letter
 from workers.runs import iso
 
@@ -30,6 +33,38 @@ async def last_sweep(request: Request) -> Response:
 async def ask_sweep(request: Request) -> Response:
     """A thorough sweep, as soon as a worker takes it."""
     return as_json(Asked(await run_in_threadpool(request.state["stores"].sweeps.ask)), 202)
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Writes to GitLab, newest first; `next` is the cursor of the older ones."""
+
+    audit: list[dict[str, Any]]
+    next: str | None
+
+
+async def list_audit(request: Request) -> Response:
+    """Every write to GitLab: who, why, for which run, and how it ended."""
+    limit, cursor = page_of(request)
+    if cursor and waiting.stream_id(cursor) != cursor:
+        raise Problem(422, "cursor should be the `next` of an earlier answer")
+    query = request.query_params
+    project = await project_id(request, query.get("project", ""))
+    try:
+        since = datetime.fromisoformat(query["since"]) if query.get("since") else None
+        edge = max(0, int(since.timestamp() * 1000)) if since else 0
+    except (ValueError, OverflowError):
+        raise Problem(422, "since should be a time as in RFC 3339") from None
+    found = await run_in_threadpool(
+        request.state["stores"].audit.lines, before=cursor, limit=limit, since=edge,
+        project=str(project or ""),
+    )  # fmt: skip
+    following = found[-1].id if sum(bool(line.id) for line in found) == limit else None
+    return as_json(AuditPage([_audited(line) for line in found], following))
+
+
+def _audited(line: Line) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(line)
+    return shown | {"at": iso(line.at)}
 
 
 class DeadPage(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from starlette.requests import Request as StarletteRequest
 
+from workers.audit import Audit
 from workers.dead import DeadLetters
 from workers.dry_runs import DryRuns
 from workers.learned import LearnedStore
@@ -45,6 +46,7 @@ class Stores(NamedTuple):
     dry_runs: DryRuns
     sweeps: Sweeps
     dead: DeadLetters
+    audit: Audit
 
     @classmethod
     def over(cls, redis: Redis, settings: Settings) -> Stores:
@@ -55,7 +57,7 @@ class Stores(NamedTuple):
         sweeps = Sweeps(redis, settings.sweep_interval_s)
         return cls(
             redis, Ledger(redis), RunStore(redis), learned, Lent(redis, key), DryRuns(redis),
-            sweeps, DeadLetters(redis),
+            sweeps, DeadLetters(redis), Audit(redis),
         )  # fmt: skip
 
 

@@ -180,6 +180,13 @@ def _care() -> list[Endpoint]:
             parameters=(Parameter("id", "path", "A dead letter's id"),),
             answers={202: Answer("It will be", operations.Revived)}, errors=(404, 409),
         )),
+        Endpoint("GET", "/api/v1/audit", operations.list_audit, Operation(
+            summary="Every write to GitLab: who, why, for which run, how it ended",
+            role=Role.ADMIN, tag="Operations",
+            parameters=(OF_PROJECT, Parameter("since", "query", "Not older: RFC 3339"),
+                        CURSOR, LIMIT),
+            answers={200: Answer("Writes", operations.AuditPage)}, errors=(403, 404, 422),
+        )),
         Endpoint("GET", "/api/v1/sweep", operations.last_sweep, Operation(
             summary="What the sweep at work, else the last one, found", tag="Operations",
             answers={200: Answer("The report", Report)},

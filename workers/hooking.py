@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import structlog
 
+from workers.audit import acting
 from workers.clients.gitlab_hook_care import ensure_project_hook
 from workers.deliveries import now_ms
 from workers.errors import Rejected
@@ -39,10 +40,11 @@ def ensure(parts: Parts, project: int, *, again: bool = False, force: bool = Fal
         return known.get("hook", "")
     signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
     try:
-        state = ensure_project_hook(
-            parts.gitlab, project, url, settings.gitlab_webhook_secret[0], signing,
-            force=force,
-        )  # fmt: skip
+        with acting(why="the project's own webhook"):
+            state = ensure_project_hook(
+                parts.gitlab, project, url, settings.gitlab_webhook_secret[0], signing,
+                force=force,
+            )  # fmt: skip
         how = "created" if state.created else "; ".join(state.repaired) or "sound"
     except Rejected as error:
         how = f"{REFUSED}{error}"

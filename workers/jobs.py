@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import preview, rehearsal, requests, settle
+from workers.audit import acting
 from workers.dead import CRASHES_MAX
 from workers.decide import decide
 from workers.deliveries import now_ms
@@ -54,7 +55,8 @@ def generate(project: int) -> None:
     parts = _parts[0]
     with held(parts.ledger, project, "generate") as work:
         if work is not None and not parked(parts, work):
-            handle(parts, work)
+            with acting("generate worker"):
+                handle(parts, work)
             parts.dead.ended(work)
 
 
@@ -63,7 +65,8 @@ def record(project: int) -> None:
     parts = _parts[0]
     with held(parts.ledger, project, "record") as work:
         if work is not None and not parked(parts, work):
-            settle.settle_project(parts, project)
+            with acting("record worker"):
+                settle.settle_project(parts, project)
             parts.dead.ended(work)
 
 
@@ -89,7 +92,8 @@ def dry_run(ask_id: str) -> None:
 def sweep(_: str) -> None:
     """Carry on the sweep for some seconds, and plan its next part or the next sweep."""
     parts = _parts[0]
-    wait = carry_on(parts)
+    with acting("record worker"):
+        wait = carry_on(parts)
     if wait is not None:
         parts.sweeps.again(int(wait * 1000))
     elif parts.sweeps.current() is None:
@@ -119,7 +123,9 @@ def handle(parts: Parts, work: Work) -> Run | None:
             run = parts.runs.get(busy.run)
     parts.ledger.note(deliveries, "run", "taken up", run.id)
     structlog.contextvars.bind_contextvars(run=run.id, project=work.project)
-    run = carry_out(parts, run)
+    asked = f", delivery {run.trigger.delivery}" if run.trigger.delivery else ""
+    with acting(why=f"{run.trigger.kind}{asked}", run=run.id):
+        run = carry_out(parts, run)
     log.info("run", state=str(run.state), reason=run.reason)
     return run
 

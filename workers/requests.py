@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from workers.asking import ask
+from workers.audit import acting
 from workers.clients.gitlab_types import MergeRequest
 from workers.deliveries import now_ms
 from workers.errors import NotFound
@@ -71,7 +72,8 @@ def _bring_back(parts: Parts, project: int, known: dict[str, str], found: MergeR
         ask(parts.ledger, parts.runs, asked, "retrigger", Options(), force=True)
     except Busy as busy:
         log.info("the label asks for a run that is there", project=project, run=busy.run)
-    parts.gitlab.update_merge_request(project, found.iid, without_label=AGAIN_LABEL)
+    with acting(why=f"the label on merge request !{found.iid} was carried out"):
+        parts.gitlab.update_merge_request(project, found.iid, without_label=AGAIN_LABEL)
     return f"the label on merge request !{found.iid} asks for a run"
 
 

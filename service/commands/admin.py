@@ -59,14 +59,18 @@ def hooks_install(
     Without an option it is the system hook, which needs an administrator's token. GitLab.com has
     none: `--group` hears of new projects there, `--project` of one project's pushes.
     """
+    import getpass
+
     from service.stack import require_secret
+    from workers.audit import acting
     from workers.clients.gitlab_hook_care import ensure
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)
     require_secret(settings)
     signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
-    state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
+    with acting(f"command line ({getpass.getuser()})", "hooks install"):
+        state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
     what = _named(project, group)
     if as_json:
         shown = {"url": url, "kind": shelf.kind, "id": state.id, "created": state.created}
@@ -74,6 +78,8 @@ def hooks_install(
     else:
         how = "created" if state.created else "written anew"
         output.console().print(f"{what} {state.id} {how} → {url}")
+    if settings.redis_url is None:
+        output.note("note: REDIS_URL is not set and no `up` runs here: the audit log knows nothing")
     for note in _notes(state, bool(signing)):
         output.note(f"note: {note}")
 
@@ -101,10 +107,14 @@ def hooks_check(
 
 
 def _parts() -> tuple[Parts, str]:
+    from workers.embedded import find_running
     from workers.hooking import hook_url
     from workers.wiring import Parts
 
     settings = Settings.load().with_webhook_secret(make=False)
+    if settings.redis_url is None:
+        running = find_running(settings.devops_backend_data)
+        settings = settings.model_copy(update={"redis_url": running})
     if settings.gitlab_token is None:
         raise Misconfigured("GITLAB_TOKEN: should be an access token with scope api")
     return Parts(settings), hook_url(settings.devops_backend_url)

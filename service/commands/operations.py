@@ -1,8 +1,10 @@
-"""`sweep`, `dead`: what keeps the service healthy, by hand."""
+"""`sweep`, `dead`, `audit`: what keeps the service healthy, by hand."""
 
 from __future__ import annotations
 
+import getpass
 import time
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -20,6 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(sweep)
+    app.command()(audit)
     dead = typer.Typer(help="Work that was given up, and waits for a person.", no_args_is_help=True)
     dead.command("list")(dead_list)
     dead.command("replay")(dead_replay)
@@ -34,6 +37,7 @@ def sweep(as_json: Json = False) -> None:
     SWEEP_INTERVAL_S. Exit code 1 where it was cut short.
     """
     from service.stack import require_gitlab, require_secret
+    from workers.audit import acting
     from workers.sweep import carry_on
     from workers.wiring import Parts
 
@@ -43,7 +47,8 @@ def sweep(as_json: Json = False) -> None:
     parts = Parts(_with_redis(settings))
     asked = parts.sweeps.ask()
     while True:
-        wait = carry_on(parts)
+        with acting(f"command line ({getpass.getuser()})", "sweep"):
+            wait = carry_on(parts)
         report = parts.sweeps.report()
         if report.state == "done" and (report.began_at or "") >= asked:
             break
@@ -51,6 +56,35 @@ def sweep(as_json: Json = False) -> None:
         time.sleep(min(wait, 60.0) if wait is not None else 1.0)
     _print(report, as_json)
     raise typer.Exit(1 if report.trouble else 0)
+
+
+def audit(
+    project: Annotated[str, typer.Option(help="Only of this project: its id, or path.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Not older; a time without a zone is this machine's.")
+    ] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Every write to GitLab, newest first: who, why, for which run, and how it ended."""
+    edge = int(since.timestamp() * 1000) if since else 0
+    parts = _parts()
+    if project and not project.isdigit():
+        project = str(parts.gitlab.project(project.strip("/")).id)
+    found = parts.audit.lines(project=project, since=edge, limit=limit)
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (output.at(x.at), x.who, x.why, x.run, f"{x.method} {x.route}", x.project, _ended(x.status))
+        for x in found
+    ]
+    columns = ("at", "who", "why", "run", "call", "project", "result")
+    output.print_table(columns, rows, "nothing was written to GitLab")
+
+
+def _ended(status: int | None) -> str:
+    return "not noted" if status is None else str(status) if status else "no answer"
 
 
 def dead_list(limit: Limit = 50, as_json: Json = False) -> None:

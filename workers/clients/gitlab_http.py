@@ -23,6 +23,9 @@ from workers.clients.gitlab_transport import DEADLINE, DeadlineTransport
 from workers.errors import Misconfigured, Rejected, Retryable, Unclear
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
+OnWrite = Callable[[str, str, str], Callable[[int], None]]
+"""Told of every write before it is sent (method, route, project as the call names it, or "");
+gives what is told the status afterwards. What it raises keeps the write from being sent."""
 OnCall = Callable[[str, str, int, float], None]
 """Told of every call: method, route with `:x` for its parts, status (0: no answer), seconds."""
 
@@ -58,6 +61,7 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
         timeout: float = 30.0,
         on_call: OnCall | None = None,
+        on_write: OnWrite | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._token = token if isinstance(token, SecretStr) else SecretStr(token)
@@ -65,6 +69,7 @@ class Connection:
             raise Misconfigured("GITLAB_TOKEN: should be the token alone, as GitLab shows it")
         self._timeout = timeout
         self._on_call = on_call
+        self._on_write = on_write
         self.calls = 0
         """How many were made."""
         self._http = httpx.Client(
@@ -135,7 +140,8 @@ class Connection:
         )
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         what = f"{method} {path}"
-        with self._watched(method, template, what, write) as seen:
+        told = self._about_to_write(method, template, parts) if write else None
+        with self._watched(method, template, what, told) as seen:
             response = self._http.send(request, stream=True)
             seen.append(response.status_code)
             try:
@@ -145,8 +151,10 @@ class Connection:
         return judge(answer, what, self._said(answer), write=write)
 
     @contextmanager
-    def _watched(self, method: str, template: str, what: str, write: bool) -> Iterator[list[int]]:
-        """Tells `on_call`, and maps what can go wrong on the way."""
+    def _watched(
+        self, method: str, template: str, what: str, told: Callable[[int], None] | None
+    ) -> Iterator[list[int]]:
+        """Tells `on_call` and, of a write, `told`, and maps what can go wrong on the way."""
         started = time.monotonic()
         seen: list[int] = []
         try:
@@ -160,13 +168,24 @@ class Connection:
                 ) from None
             raise Retryable(f"{self.base_url} cannot be reached ({plain(str(error))})") from None
         except (httpx.TransportError, httpx.StreamError) as error:
-            kind = Unclear if write else Retryable
+            kind = Unclear if told is not None else Retryable
             raise kind(f"GitLab did not answer {what} ({type(error).__name__})") from None
         finally:
+            status = seen[0] if seen else 0
+            if told is not None:
+                told(status)
             if self._on_call is not None:
-                status = seen[0] if seen else 0
                 seconds = time.monotonic() - started
                 self._on_call(method, template.replace("{}", ":x"), status, seconds)
+
+    def _about_to_write(
+        self, method: str, template: str, parts: tuple[int | str, ...]
+    ) -> Callable[[int], None]:
+        """Tells `on_write`; gives what is to be told the status."""
+        if self._on_write is None:
+            return lambda _: None
+        project = str(parts[0]) if template.startswith("/projects/{}") else ""
+        return self._on_write(method, template.replace("{}", ":x"), project)
 
     def _said(self, answer: Answer) -> str:
         """GitLab's own words, one line, without the token."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
+from workers.audit import acting
 from workers.deliveries import now_ms
 from workers.errors import Rejected, Retryable
 from workers.sweep import merge_requests, projects, unsettled
@@ -50,7 +51,8 @@ def carry_on(
             at = parts.sweeps.begin()
         sweep = Sweep(parts, at, token, time.monotonic() + seconds, clock)
         try:
-            _phases(sweep)
+            with acting(why="sweep"):
+                _phases(sweep)
         except Retryable as error:
             sweep.keep()
             if now_ms() - at.began < GIVE_UP_MS:

@@ -38,7 +38,8 @@ def carried_on_by_nobody(sweep: Sweep, cursor: str) -> str | None:
 
 
 def tidy(sweep: Sweep, _: str) -> str | None:
-    """Take runs that have expired out of the lists."""
+    """Take runs that have expired out of the lists; close the audit log's lines of the dead."""
+    sweep.parts.audit.close_abandoned(sweep.now)
     sweep.parts.runs.prune(sweep.now - RUN_TTL_S * 1000)
     return None
 
