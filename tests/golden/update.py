@@ -1,9 +1,13 @@
-"""Rewrites the golden files: `python -m tests.golden.update`. Read the diff before committing."""
+"""Rewrites the golden files and the README's example: `python -m tests.golden.update`.
+
+Read the diff before committing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests.golden.readme import README, rewritten
 from tests.golden.stacks import STACKS, plan_of
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
@@ -20,6 +24,7 @@ def main() -> None:
             old.unlink()
         for path, text in render(plan_of(name, templates)).items():
             (folder / path).write_text(text)
+    README.write_text(rewritten(README.read_text()))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden.readme import README, rewritten
 from tests.golden.stacks import STACKS, plan_of
 from workers.pipeline import lint, policy
 from workers.pipeline.render import render
@@ -27,6 +28,16 @@ def test_rendered_files_are_the_golden_ones(name: str, templates: Templates) -> 
     """A template's change shows as a diff; `python -m tests.golden.update` accepts it."""
     kept = {path.name: path.read_text() for path in (GOLDEN / name).iterdir()}
     assert render(plan_of(name, templates)) == kept
+
+
+def test_the_readme_shows_what_is_generated_today() -> None:
+    """One pipeline and its merge request in full; `python -m tests.golden.update` writes it."""
+    text = README.read_text()
+    assert rewritten(text) == text
+    for part in ("learn_record:", "FROM scratch", "```mermaid", "## How it went"):
+        assert part in text
+    with pytest.raises(ValueError, match="no markers"):
+        rewritten("no such block")
 
 
 @pytest.mark.parametrize("name", STACKS)
