@@ -53,6 +53,35 @@ def test_a_project_is_born_and_goes_green(running: World, sample: str, language:
     assert "```mermaid" in opened.description and run["source_sha"][:12] in opened.description
 
 
+SERVICES = {
+    "services/api/go.mod": "module example.com/api\n\ngo 1.24\n",
+    "services/api/main.go": "package main\n\nfunc main() {}\n",
+    "services/api/main_test.go": "package main\n",
+    "services/api/Dockerfile": "FROM golang:1.24\n",
+    "services/web/package.json": '{"name": "web", "scripts": {"test": "node --test"}}',
+    "services/web/package-lock.json": "{}",
+    "services/web/index.js": "",
+    "services/web/index.test.js": "",
+}
+
+
+def test_several_apps_each_get_their_jobs_and_nothing_is_learned(running: World) -> None:
+    """One file, one merge request that tells of both; green, and no stack's record is touched."""
+    project = running.born("shop", files=SERVICES)
+    run = running.run(project)
+    assert run["state"] == "succeeded", run["reason"]
+    assert [app["path"] for app in run["analysis"]["apps"]] == ["services/api", "services/web"]
+    assert run["validation"] == {"errors": [], "warnings": [], "linted_by": "gitlab"}
+    assert run["learned"] is None
+    text = running.forge.files(project, run["commit"]["branch"])[".gitlab-ci.yml"]
+    document = yaml.safe_load(text)
+    assert document["stages"] == STAGES and list(document)[-1] == "learn_record"
+    assert {"api:unit_tests", "api:build_image", "web:compile", "web:unit_tests"} <= set(document)
+    (opened,) = running.forge.merge_requests(project)
+    assert not opened.draft and "| `services/web` | `javascript` |" in opened.description
+    assert "remembered" not in opened.description
+
+
 def test_the_second_project_of_a_stack_starts_from_what_was_learned(running: World) -> None:
     """`reference.source` is `learned`, and the record grows by one success."""
     first = running.run(running.born("first", sample="go-hello"))

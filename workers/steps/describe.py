@@ -92,7 +92,7 @@ def text(story: Story) -> str:
     """The description, at most MAX_TEXT characters, safe to hand to GitLab."""
     sections = (
         _opening(story),
-        outcome(story.pipeline, story.verdict),
+        outcome(story.pipeline, story.verdict, remembered=not story.apps),
         _ready(story),
         _found(story.analysis),
         graph(story.steps, story.apps),
@@ -106,7 +106,13 @@ def text(story: Story) -> str:
     if len(whole) > MAX_TEXT:
         # The parts that grow with the repository give way; no span or fence is cut in half.
         whole = (
-            "\n\n".join((_opening(story), outcome(story.pipeline, story.verdict), _change(story)))
+            "\n\n".join(
+                (
+                    _opening(story),
+                    outcome(story.pipeline, story.verdict, remembered=not story.apps),
+                    _change(story),
+                )
+            )
             + "\n"
         )
     return whole

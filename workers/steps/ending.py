@@ -7,13 +7,14 @@ from workers.steps.confirm import Verdict
 from workers.steps.markdown import bullets, code, megabytes, prose, seconds, table
 
 
-def outcome(state: PipelineState | None, found: Verdict | None) -> str:
-    """The section of the description; "" while there is nothing to tell."""
+def outcome(state: PipelineState | None, found: Verdict | None, *, remembered: bool = True) -> str:
+    """The section of the description; "" while there is nothing to tell. A proven plan for several
+    apps is not `remembered`: it says nothing of one stack alone."""
     if state is None or found is None or not found.final:
         return ""
     jobs = table(("Stage", "Job", "Result", "Duration"), (_row(job) for job in state.jobs[:60]))
     reasons = bullets(prose(reason) for reason in found.reasons[:10])
-    parts = ["## How it went", _ending(state, found), reasons, jobs]
+    parts = ["## How it went", _ending(state, found, remembered), reasons, jobs]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -23,7 +24,7 @@ def note(state: PipelineState, verdict: Verdict) -> str:
     return f"{_ending(state, verdict)}\n\n{said}".rstrip() + "\n"
 
 
-def _ending(state: PipelineState, found: Verdict) -> str:
+def _ending(state: PipelineState, found: Verdict, remembered: bool = True) -> str:
     said = {
         "succeeded": "is green",
         "failed": "failed",
@@ -45,8 +46,9 @@ def _ending(state: PipelineState, found: Verdict) -> str:
         sizes = ", ".join(f"{code(image.path)} {megabytes(image.size)}" for image in state.images)
         line += f" Image size: {sizes}."
     if found.outcome == "succeeded":
+        kept = "; it is remembered as proven." if remembered else "."
         line += (
-            " Its jobs really ran and tested; it is remembered as proven."
+            f" Its jobs really ran and tested{kept}"
             if found.proven
             else " It is not remembered as proven:"
         )
