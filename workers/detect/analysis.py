@@ -107,7 +107,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, str] = {}
     """Small facts that a template may need (`module`, `artifact`, `wrapper`, `source_dir` …)."""
     parts: tuple[Analysis, ...] = ()
-    """Where programs stand side by side (`monorepo` is `services`): each one's own analysis, its
-    folder in `facts["path"]`. Empty elsewhere: a workspace is built by its own tool."""
+    """Where programs stand side by side (`monorepo` is `services`), and for the modules of a Go
+    work file: each one's own analysis, its folder in `facts["path"]`. Empty elsewhere: a workspace
+    is built by its own tool."""
     shared: tuple[str, ...] = ()
     """Folders (ending in `/`) and files of the root that several of `parts` may use."""

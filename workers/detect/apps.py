@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from workers.detect.analysis import App
+from workers.detect.analysis import Analysis, App
 from workers.detect.found import Folder, Found
 from workers.detect.judge import STRONG, verdict
 from workers.detect.monorepo import counted
@@ -83,6 +83,16 @@ def shared(reader: Reader, beside: list[Found]) -> tuple[str, ...]:
     names = reader.tree.folders.get("", ())
     files = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
     return tuple(sorted(folders) + sorted(files))
+
+
+def apart(reader: Reader, found: Analysis, inside: list[Found]) -> list[Found]:
+    """The members of a workspace whose tool builds them one by one: Go's, where the root is none.
+
+    `go build ./...` at a root without a module of its own finds nothing and fails.
+    """
+    if found.monorepo != "go" or reader.has("go.mod"):
+        return []
+    return [one for one in services(reader, inside) if one.ecosystem == "go"]
 
 
 def members(reader: Reader, best: Found, inside: list[Found]) -> tuple[App, ...]:

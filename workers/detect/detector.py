@@ -58,10 +58,11 @@ def look(reader: Reader) -> Analysis:
         inside = [one for path in looked_at for one in inspect(reader, path)]
     extra = extras.gather(Folder(reader), chosen.best if chosen else None)
     result = answer.analysis(reader, chosen, inside, beside, extra)
-    if result.monorepo == "services" and not overrides.stated(reader):
-        reader.widen(len(beside))
+    each = beside if result.monorepo == "services" else apps.apart(reader, result, inside)
+    if len(each) > 1 and not overrides.stated(reader):
+        reader.widen(len(each))
         result = msgspec.structs.replace(
-            result, parts=answer.parts(reader, beside), shared=apps.shared(reader, beside)
+            result, parts=answer.parts(reader, each), shared=apps.shared(reader, each)
         )
     return overrides.apply(reader, result)
 

@@ -248,3 +248,21 @@ def test_many_programs_are_all_read(tmp_path: Path) -> None:
     found = analysed(tmp_path, files)
     assert [part.port for part in found.parts] == [8000 + number for number in range(12)]
     assert {part.version for part in found.parts} == {f"1.{20 + n}" for n in range(5)}
+
+
+def test_modules_of_a_go_work_file_are_built_one_by_one(tmp_path: Path) -> None:
+    """`go build ./...` fails at a root that is no module, so each module is a part of its own."""
+    files: Files = {
+        "go.work": "go 1.24\n\nuse (\n\t./gateway\n\t./users\n)\n",
+        "gateway/go.mod": "module example.com/gateway\n\ngo 1.24\n",
+        "gateway/main.go": "package main\n",
+        "users/go.mod": "module example.com/users\n\ngo 1.24\n",
+        "users/users.go": "package users\n",
+        "users/users_test.go": "package users\n",
+    }
+    found = analysed(tmp_path / "a", files)
+    assert (found.monorepo, found.shared) == ("go", ("go.work",))
+    assert [part.facts["path"] for part in found.parts] == ["gateway", "users"]
+    assert [part.has_tests for part in found.parts] == [False, True]
+    root: Files = {**files, "go.mod": "module example.com/root\n\ngo 1.24\n", "main.go": ""}
+    assert analysed(tmp_path / "b", root).parts == ()
