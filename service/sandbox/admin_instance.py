@@ -51,8 +51,12 @@ def add_fault(sandbox: Sandbox, _: Request, body: Body) -> Fault:
     return sandbox.faults.add(msgspec.convert(body, Fault))
 
 
-def clear_faults(sandbox: Sandbox, _: Request, __: Body) -> Body:
-    sandbox.faults.rules.clear()
+def clear_faults(sandbox: Sandbox, request: Request, _: Body) -> Body:
+    """All rules; with `?id=` that one."""
+    if "id" in request.query_params:
+        sandbox.faults.rules.pop(int(request.query_params["id"]), None)
+    else:
+        sandbox.faults.rules.clear()
     return {}
 
 

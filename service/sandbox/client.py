@@ -230,6 +230,10 @@ class SandboxClient:
     def clear_faults(self) -> None:
         self._ask("DELETE", "/faults", dict[str, Any])
 
+    def remove_fault(self, fault: int) -> None:
+        """Takes one rule out of force."""
+        self._ask("DELETE", f"/faults?id={fault}", dict[str, Any])
+
     def faults(self) -> list[Fault]:
         return self._ask("GET", "/faults", list[Fault])
 

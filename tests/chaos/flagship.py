@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from tests.chaos import oracle
+from tests.chaos import canaries, oracle
 from tests.chaos.killer import TARGETS, Killer, recoveries
-from tests.chaos.rig import Rig, rig
-from tests.chaos.traffic import Sender, Subject, make, populate
+from tests.chaos.rig import rig
+from tests.chaos.traffic import Sender, make, populate
 
 RECOVERY_S = 30.0
 
@@ -72,7 +72,7 @@ def run(options: Options, folder: Path) -> Report:
     began = time.monotonic()
     with rig(folder, options.workers) as tried:
         baseline = len(tried.program.family())
-        subjects = populate(tried.forge, options.projects)
+        subjects = populate(tried.forge, options.projects, canaries.FILES)
         deliveries = make(subjects, options.deliveries, options.seed)
         killer = Killer(tried, options.seed, options.every, options.targets)
         sender = Sender(tried.program.url, deliveries, options.seconds)
@@ -84,9 +84,10 @@ def run(options: Options, folder: Path) -> Report:
         calm = time.monotonic()
         violations = killer.violations + oracle.wait_quiet(tried)
         quiet = time.monotonic() - calm
-        violations += judge(tried, subjects, sender, killer, baseline)
+        violations += oracle.everything(tried, subjects, sender.answers)
+        violations += oracle.processes_as_before(tried, killer.seen, baseline)
         waits = recoveries(killer.kills, tried.entries())
-    violations += oracle.no_token(tried.program.folder)
+    violations += canaries.in_files(tried.program.folder)
     report = Report(
         options, dict(Counter(answer.status for answer in sender.answers)),
         dict(Counter(kill.target for kill in killer.kills)), waits, quiet,
@@ -95,15 +96,3 @@ def run(options: Options, folder: Path) -> Report:
     if report.p95 > RECOVERY_S:
         violations.append(f"recovery takes {report.p95:.1f} s (p95), not {RECOVERY_S:.0f} s")
     return report
-
-
-def judge(
-    tried: Rig, subjects: list[Subject], sender: Sender, killer: Killer, baseline: int
-) -> list[str]:
-    """All oracles that need the running program."""
-    with tried.program.redis() as client:
-        found = oracle.ledger_holds(client, sender.answers)
-        found += oracle.carried_out(client, subjects)
-    found += oracle.one_each(tried, subjects, sender.answers)
-    found += oracle.journal_clean(tried.entries())
-    return found + oracle.processes_as_before(tried, killer.seen, baseline)

@@ -36,8 +36,12 @@ class Kill(msgspec.Struct, frozen=True):
 class Killer:
     """Kills by seed, each target once a round; the program's own supervisor restarts."""
 
-    def __init__(self, rig: Rig, seed: int, every: float, targets: Sequence[str] = TARGETS) -> None:
+    def __init__(
+        self, rig: Rig, seed: int, every: float, targets: Sequence[str] = TARGETS,
+        blow: signal.Signals = signal.SIGKILL,
+    ) -> None:  # fmt: skip
         self._rig = rig
+        self._blow = blow
         self._random = random.Random(seed)
         self._every = every
         self._targets = targets
@@ -50,10 +54,18 @@ class Killer:
         """Until `over`, or for `seconds`."""
         deadline = time.monotonic() + seconds
         while not over() and time.monotonic() < deadline:
-            time.sleep(self._every * self._random.uniform(0.5, 1.5))
-            if not self._round:
-                self._round = self._random.sample(self._targets, len(self._targets))
-            self.strike(self._round.pop())
+            time.sleep(self.pause())
+            self.next()
+
+    def pause(self) -> float:
+        """Seconds to the next blow."""
+        return self._every * self._random.uniform(0.5, 1.5)
+
+    def next(self) -> bool:
+        """The round's next target; False where it was not there."""
+        if not self._round:
+            self._round = self._random.sample(self._targets, len(self._targets))
+        return self.strike(self._round.pop())
 
     def strike(self, target: str) -> bool:
         """Kill one; False where it was not there (the horse rests, a part is being restarted)."""
@@ -65,7 +77,7 @@ class Killer:
         self.seen |= family
         below = [process for process in family if process.parent == victim.pid]
         try:
-            os.kill(victim.pid, signal.SIGKILL)
+            os.kill(victim.pid, self._blow)
         except ProcessLookupError:  # a horse ends by itself within milliseconds
             return False
         self.kills.append(Kill(time.time(), target, dirty, held))
@@ -74,6 +86,8 @@ class Killer:
 
     def _bury(self, target: str, below: Sequence[Process]) -> None:
         """What was below it has to go with it; the program as a whole we start again."""
+        if self._blow is not signal.SIGKILL:  # what is below finishes its work first
+            return
         deadline = time.monotonic() + ORPHAN_S
         while (left := [p for p in below if p.alive]) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -6,18 +6,18 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import cast
 
 import msgspec
 import redis
+import yaml
 from redis.exceptions import RedisError
 
 from service.sandbox.journal import Entry
+from tests.chaos import canaries, keys
 from tests.chaos.processes import Process
 from tests.chaos.rig import Rig
 from tests.chaos.traffic import Answered, Subject
-from tests.support.gitlab import BOT_TOKEN
 from workers.deliveries import DELIVERIES, key, now_ms
 from workers.errors import Retryable
 from workers.events import BRANCH_PREFIX, Event, Unwanted, parse
@@ -34,6 +34,12 @@ OPEN = frozenset(State) - {
 """States in which nothing may rest when all is quiet."""
 WORK = frozenset({"project_created", "push", "repository_updated"})
 STEADY_LOOKS = 5
+STAGES = [
+    "compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn",
+]  # fmt: skip
+TOP = {"stages", "workflow", "variables", "default"}
+UNWANTED = {"include", "trigger", "secrets", "id_tokens", "environment", "pages", "inherit"}
+"""Nothing of ours starts other pipelines, or asks for what a runner keeps."""
 
 _event_from = msgspec.json.Decoder(Event).decode
 
@@ -146,10 +152,49 @@ def journal_clean(entries: Iterable[Entry]) -> list[str]:
     return found + [f"{n} commits by {path}" for path, n in commits.items() if n > 1]
 
 
-def no_token(folder: Path) -> list[str]:
-    """The bot's token is in no file of the stores or logs."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_socket()]
-    return [f"the token is in {p}" for p in files if BOT_TOKEN.encode() in p.read_bytes()]
+def committed_well(entries: Iterable[Entry]) -> list[str]:
+    """Every pipeline that was committed, read again by other means than those that made it."""
+    found = []
+    for entry in entries:
+        if entry.method != "POST" or not entry.path.endswith("/repository/commits"):
+            continue
+        for action in entry.body.get("actions", []):
+            if action["file_path"] == ".gitlab-ci.yml":
+                found += [f"{entry.path}: {what}" for what in _faults(action.get("content", ""))]
+    return found
+
+
+def _faults(text: str) -> list[str]:
+    loaded = yaml.safe_load(text)
+    jobs = {k: v for k, v in loaded.items() if k not in TOP}
+    found = [f"{name}: no job" for name, job in jobs.items() if not isinstance(job, dict)]
+    found += [f"{name} at the top" for name in jobs if name in UNWANTED]
+    found += [f"{name}: {word}" for name, job in jobs.items() for word in job if word in UNWANTED]
+    if loaded.get("stages") != STAGES:
+        found.append(f"stages {loaded.get('stages')}")
+    if list(loaded)[-1] != "learn_record":
+        found.append("the last job is not learn_record")
+    return found
+
+
+def answers_right(answers: Iterable[Answered]) -> list[str]:
+    """2xx, 503 where it could not be stored, or no answer at all: GitLab gets nothing else."""
+    counts = Counter(answer.status for answer in answers)
+    return [f"{n} answers {s}" for s, n in counts.items() if s not in (0, 200, 202, 503)]
+
+
+def everything(
+    rig: Rig, subjects: Sequence[Subject], answers: Sequence[Answered], quiet_s: float = QUIET_S
+) -> list[str]:
+    """Waits until all is quiet, then asks all oracles; what does not hold, empty where all does."""
+    found = wait_quiet(rig, quiet_s)
+    with rig.program.redis() as client:
+        found += ledger_holds(client, answers)
+        found += carried_out(client, subjects)
+        found += keys.without_lifetime(client)
+    entries = rig.entries()
+    found += answers_right(answers) + one_each(rig, subjects, answers)
+    return found + journal_clean(entries) + committed_well(entries) + canaries.everywhere(rig)
 
 
 def processes_as_before(rig: Rig, seen: Iterable[Process], baseline: int) -> list[str]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import httpx
 import msgspec
 import redis
 from pydantic import SecretStr
+from redis import Redis
 
 from service.demo import demo_settings
 from service.sandbox.client import SandboxClient
@@ -27,10 +28,14 @@ from tests.chaos.processes import Process
 from tests.support.gitlab import BOT_TOKEN
 from workers.embedded import find_running, free_port
 from workers.errors import Retryable
+from workers.learned import LearnedStore
 
 ROOT = Path(__file__).parents[2]
 SECRET = "chaos-webhook-secret-0123456789abcdef"
+API_TOKEN = "chaos-api-token-0123456789abcdefghijkl"
 READY_S = 60.0
+SWEEP_S = 20.0
+"""Ten minutes by default; a trial has no time to wait for that."""
 PARTS = {
     "receiver": "service.cli serve",
     "generate": "service.cli _worker generate",
@@ -45,7 +50,11 @@ PARTS = {
 class Program:
     """`devops-backend up` in a process of its own; its log and data below `folder`."""
 
-    def __init__(self, folder: Path, gitlab_url: str, workers: int = 1, **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, gitlab_url: str, workers: int = 1,
+        environment: Mapping[str, str] | None = None, **changes: Any,
+    ) -> None:  # fmt: skip
+        """`changes` are settings, `environment` is what the processes get beside them."""
         self.folder = folder
         self.data = folder / "data"
         self.workers = workers
@@ -56,12 +65,15 @@ class Program:
         settings = demo_settings(folder, gitlab_url, BOT_TOKEN, port).model_copy(
             update={
                 "gitlab_webhook_secret": (SecretStr(SECRET),), "log_format": "json",
-                "log_level": "info", "poll_interval_s": 5.0, **changes,
+                "devops_backend_api_tokens": (SecretStr(API_TOKEN),),
+                "log_level": "info", "poll_interval_s": 5.0, "sweep_interval_s": SWEEP_S, **changes,
             }
         )  # fmt: skip
-        self._environment = {
+        self.environment = {
             **os.environ, **settings_environment(settings), "PYTHONPATH": str(ROOT),
+            **(environment or {}),
         }  # fmt: skip
+        self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -69,7 +81,7 @@ class Program:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "service.cli", "up", "--processes", str(self.workers)],
-                cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + READY_S
         while not self._ready():
@@ -115,11 +127,17 @@ class Program:
             self._process.wait(10)
 
     def redis(self) -> redis.Redis:
-        """The embedded server, for looking only. Raises Retryable while it is down."""
-        url = find_running(self.data)
+        """The server, for looking only. Raises Retryable while the embedded one is down."""
+        url = self.settings.redis_url or find_running(self.data)
         if url is None:
             raise Retryable("redis is down")
         return redis.Redis.from_url(url, socket_timeout=5)
+
+    def learned(self, client: Redis) -> LearnedStore:
+        """What was learned, read with the program's own key."""
+        settings, _ = self.settings.with_secrets()
+        assert settings.devops_backend_key is not None
+        return LearnedStore(client, settings.devops_backend_key, settings.learned_quorum)
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not help."""
@@ -149,22 +167,24 @@ class Rig(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def rig(folder: Path, workers: int = 1, **changes: Any) -> Iterator[Rig]:
+def rig(
+    folder: Path, workers: int = 1, environment: Mapping[str, str] | None = None, **changes: Any
+) -> Iterator[Rig]:
     """A sandbox with its journal, and the program, ready."""
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "journal.jsonl"
     command = [sys.executable, "-m", "service.sandbox", "--port", "0", "--token", BOT_TOKEN]
     command += ["--pipeline-seconds", "0.2", "--journal", str(journal)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ours = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
         (folder / "sandbox.log").open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env=environment)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env=ours)
         as process,
     ):  # fmt: skip
         assert process.stdout is not None
         try:
             ready = json.loads(process.stdout.readline())
-            program = Program(folder / "program", ready["url"], workers, **changes)
+            program = Program(folder / "program", ready["url"], workers, environment, **changes)
             program.folder.mkdir(exist_ok=True)
             with SandboxClient(ready["url"], ready["admin_token"]) as forge:
                 try:

@@ -13,9 +13,9 @@ from tests.chaos.rig import Rig, rig
 from tests.chaos.traffic import Delivery, Sender, Subject, make, populate
 from workers.deliveries import key
 from workers.errors import Retryable
-from workers.standing import MAX_ATTEMPTS
 from workers.run_store import RunStore
 from workers.runs import Run, State
+from workers.standing import MAX_ATTEMPTS
 
 PARKED_WITHIN_S = 100.0
 """Three leases of 20 s have to run out."""

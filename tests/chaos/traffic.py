@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,12 +50,18 @@ class Answered(msgspec.Struct, frozen=True):
         return 200 <= self.status < 300
 
 
-def populate(forge: SandboxClient, count: int) -> list[Subject]:
-    """Projects with sources; no hook tells of them, that is the traffic's part."""
+def populate(
+    forge: SandboxClient, count: int, planted: Mapping[str, str] | None = None,
+    group: str = "chaos",
+) -> list[Subject]:  # fmt: skip
+    """Projects with sources; no hook tells of them, that is the traffic's part.
+
+    `planted` files stand beside each sample, `group` is the first part of their paths.
+    """
     found = []
     for number in range(count):
-        path = f"chaos/app-{number}"
-        view = forge.create_project(path, sample=SAMPLES[number % len(SAMPLES)])
+        path = f"{group}/app-{number}"
+        view = forge.create_project(path, sample=SAMPLES[number % len(SAMPLES)], files=planted)
         found.append(Subject(view.id, path, view.branches[view.default_branch]))
     return found
 
@@ -71,6 +77,12 @@ def make(subjects: Sequence[Subject], count: int, seed: int) -> list[Delivery]:
         made.append(msgspec.structs.replace(delivery, key=again))
     rng.shuffle(made)
     return made
+
+
+def first_pushes(subjects: Sequence[Subject]) -> list[Delivery]:
+    """What GitLab tells of each project's first push."""
+    rng = random.Random(1)
+    return [_one(rng, subject, 1) for subject in subjects]
 
 
 def _one(rng: random.Random, subject: Subject, turn: int) -> Delivery:
@@ -123,6 +135,14 @@ class Sender:
     @property
     def over(self) -> bool:
         return len(self.answers) == len(self._deliveries)
+
+    def wait(self, seconds: float = 60.0) -> None:
+        """Until each has its answer, or none will come. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while not self.over:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(self._deliveries) - len(self.answers)} are not answered")
+            time.sleep(0.02)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
