@@ -63,7 +63,8 @@ def templates() -> Templates:
 @pytest.fixture(scope="module")
 def double() -> Iterator[Obedient]:
     """The model of this module."""
-    with Obedient() as server:
+    server = Obedient()
+    with server:
         yield server
 
 
