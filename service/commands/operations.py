@@ -1,10 +1,11 @@
-"""`sweep`, `dead`, `audit`: what keeps the service healthy, by hand."""
+"""`sweep`, `audit`, `dead`, `backup`, `restore`: what keeps the service healthy, by hand."""
 
 from __future__ import annotations
 
 import getpass
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,8 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(sweep)
     app.command()(audit)
+    app.command()(backup)
+    app.command()(restore)
     dead = typer.Typer(help="Work that was given up, and waits for a person.", no_args_is_help=True)
     dead.command("list")(dead_list)
     dead.command("replay")(dead_replay)
@@ -85,6 +88,41 @@ def audit(
 
 def _ended(status: int | None) -> str:
     return "not noted" if status is None else str(status) if status else "no answer"
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder, for the copy.")],
+    as_json: Json = False,
+) -> None:
+    """Copy what cannot be made again, while everything runs: Redis' data and the kept secrets.
+
+    Chroma is left out, `learned rebuild` makes it anew. The folder holds secrets: keep it so.
+    """
+    from workers.backup import backup as copy
+
+    parts = _parts()
+    made = copy(parts.redis, parts.settings.devops_backend_data, folder)
+    line = f"{made.keys} keys and {len(made.kept)} secrets as of {made.made_at} are in {folder}"
+    output.print_result(made, line, as_json)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `backup` made.")], as_json: Json = False
+) -> None:
+    """Put a backup into DEVOPS_BACKEND_DATA, which must not hold a store yet; starts nothing."""
+    from workers.backup import SNAPSHOT
+    from workers.backup import restore as put_back
+
+    settings = Settings.load()
+    if settings.redis_url is not None:
+        raise Rejected(
+            f"REDIS_URL is set: give {folder / SNAPSHOT} to that server as its own dump, while it"
+            " is stopped; this command restores the store that `up` keeps"
+        )
+    found = put_back(folder, settings.devops_backend_data)
+    data = settings.devops_backend_data
+    output.print_result(found, f"{data} holds what was there at {found.made_at}", as_json)
+    output.note("next: devops-backend up, then devops-backend learned rebuild")
 
 
 def dead_list(limit: Limit = 50, as_json: Json = False) -> None:

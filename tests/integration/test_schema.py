@@ -1,0 +1,134 @@
+"""The store's version: older ones are brought up to ours at start, newer ones are refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+import redis
+
+from workers import schema
+from workers.dead import DeadLetters
+from workers.deliveries import key, now_ms
+from workers.embedded import EmbeddedRedis
+from workers.errors import Misconfigured
+from workers.events import Event
+from workers.ledger import Ledger
+from workers.run_store import RunStore
+from workers.runs import Project, Run, State, new_run
+from workers.schema import SCHEMA, Upgrade
+
+
+def of_version_1(client: redis.Redis) -> str:
+    """A store as the program left it before stores had a version; gives its failed run."""
+    Ledger(client).receive(Event("push", 7, "shop/api", ref="main", before="0", after="1"))
+    runs = RunStore(client)
+    run = runs.create(new_run(Project(7, "shop/api"), "push"))
+    runs.update(run.id, _failed)
+    done = runs.create(new_run(Project(8, "shop/web"), "push"))
+    runs.update(done.id, _failed)
+    again = runs.create(new_run(Project(8, "shop/web"), "push"))
+    runs.update(again.id, lambda now: _failed(now, State.SKIPPED))
+    for index in ("7", "8"):
+        client.persist(key("runs", "project", index))
+    assert not client.exists(SCHEMA)
+    return run.id
+
+
+def _failed(run: Run, state: State = State.ERROR) -> Run:
+    return msgspec.structs.replace(run, state=state, reason="commit: refused")
+
+
+def test_a_fresh_store_has_our_version(redis_client: redis.Redis) -> None:
+    """From its first start on, with the time of it."""
+    assert schema.ensure(redis_client) == []
+    assert schema.version_of(redis_client) == schema.VERSION
+    first = schema.installed_at(redis_client)
+    assert abs(first - now_ms()) < 60_000
+    schema.ensure(redis_client)
+    assert schema.installed_at(redis_client) == first
+
+
+def test_a_store_of_version_1_is_upgraded_once(redis_client: redis.Redis) -> None:
+    """It knows when it was first used, lists have lifetimes, failed runs are dead letters; what
+    was there is there."""
+    run = of_version_1(redis_client)
+    before = {k: redis_client.type(k) for k in redis_client.keys("*")}
+    assert schema.version_of(redis_client) == 1
+    assert len(schema.ensure(redis_client)) == schema.VERSION - 1
+    assert schema.ensure(redis_client) == []
+    assert schema.version_of(redis_client) == schema.VERSION
+    delivery = Ledger(redis_client).deliveries()[0]
+    assert schema.installed_at(redis_client) == delivery.at
+    assert redis_client.ttl(key("runs", "project", 7)) > 0
+    assert [letter.run for letter in DeadLetters(redis_client).list()] == [run]
+    assert before.items() <= {k: redis_client.type(k) for k in redis_client.keys("*")}.items()
+
+
+def test_an_upgrade_that_was_cut_off_is_carried_out_again(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is written last; the lock is given back."""
+    of_version_1(redis_client)
+    whole = schema.UPGRADES[0]
+
+    def dies(client: redis.Redis) -> None:
+        whole.run(client)
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(schema, "UPGRADES", (Upgrade(2, whole.what, dies),))
+    with pytest.raises(redis.ConnectionError):
+        schema.ensure(redis_client)
+    assert schema.version_of(redis_client) == 1
+    monkeypatch.setattr(schema, "UPGRADES", (whole,))
+    assert schema.ensure(redis_client) == [whole.what]
+
+
+def test_versions_follow_each_other() -> None:
+    """Each upgrade leads one further, and the last one to ours."""
+    assert [upgrade.to for upgrade in schema.UPGRADES] == list(range(2, schema.VERSION + 1))
+
+
+def test_processes_that_start_at_once_upgrade_once(
+    redis_client: redis.Redis, redis_server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One does it, the others wait for it."""
+    of_version_1(redis_client)
+    done: list[str] = []
+    counted = Upgrade(2, "counted", lambda client: done.append(str(client.ping())))
+    monkeypatch.setattr(schema, "UPGRADES", (counted,))
+
+    def start() -> None:
+        with redis.Redis.from_url(redis_server.url) as client:
+            schema.ensure(client)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(done) == 1 and schema.version_of(redis_client) == 2
+
+
+def test_a_newer_store_is_refused_by_every_program(
+    redis_client: redis.Redis, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    """One line that names the variable, both versions and the ways out; nothing is changed."""
+    redis_client.hset(SCHEMA, mapping={"version": schema.VERSION + 1, "installed_at": 1})
+    with pytest.raises(Misconfigured, match=f"schema {schema.VERSION + 1}.*knows"):
+        schema.ensure(redis_client)
+    env = {"PATH": os.environ["PATH"], "REDIS_URL": redis_server.url,
+           "DEVOPS_BACKEND_DATA": str(tmp_path)}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "tick"], env=env, text=True, capture_output=True,
+        timeout=60, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("error: REDIS_URL") and "restore a backup" in line
+    assert redis_client.hgetall(SCHEMA)[b"version"] == str(schema.VERSION + 1).encode()
