@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(600, ge=10, le=86400)
     image_registry: str = "ai-nexus:5001/apm-repo/demo"
     image_builder: Literal["auto", "kaniko", "buildkit", "buildah", "docker"] = "auto"
+    image_mirror: str | None = None
     sonar_host_url: str | None = "http://ai-sonarqube:9000"
     splunk_hec_url: str | None = None
     auto_commit: AutoCommit = AutoCommit.MERGE_REQUEST
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
         "devops_backend_key",
         "redis_url",
         "chroma_url",
+        "image_mirror",
         "sonar_host_url",
         "splunk_hec_url",
         "templates_dir",
@@ -146,6 +148,13 @@ class Settings(BaseSettings):
         if not REGISTRY.fullmatch(value):
             raise ValueError("should be host[:port]/path, or $CI_REGISTRY_IMAGE for GitLab's own")
         return value.rstrip("/")
+
+    @field_validator("image_mirror")
+    @classmethod
+    def _mirror(cls, value: str | None) -> str | None:
+        if value is not None and (not REGISTRY.fullmatch(value) or "$" in value):
+            raise ValueError("should be host[:port]/path of a mirror of Docker Hub")
+        return value.rstrip("/") if value else None
 
     @field_validator("gitlab_webhook_secret", "devops_backend_api_tokens")
     @classmethod

@@ -144,6 +144,7 @@ class Parts:
         return Site(
             backend_url=settings.devops_backend_url,
             image_registry=settings.image_registry,
+            mirror=settings.image_mirror,
             sonar_host_url=settings.sonar_host_url,
             splunk_hec_url=settings.splunk_hec_url,
             default_branch=default_branch,

@@ -50,6 +50,8 @@ def test_defaults_are_the_contracts() -> None:
         ("POLL_LIMIT_S", "-1", "greater"),
         ("AUTO_COMMIT", "yes", "merge_request"),
         ("IMAGE_BUILDER", "podman", "kaniko"),
+        ("IMAGE_MIRROR", "https://nexus:5001", "mirror"),
+        ("IMAGE_MIRROR", "$CI_REGISTRY", "mirror"),
         ("LOG_LEVEL", "loud", "info"),
         ("GITLAB_WEBHOOK_SECRET", "short", "16"),
         ("GITLAB_SIGNING_TOKEN", "abc", "whsec_"),
