@@ -102,8 +102,8 @@ def in_journal(entries: Iterable[Entry], ours: str) -> list[str]:
         words = dict(WORDS)
         if "/hooks" in entry.path:
             del words["the webhook secret"]
-            address = entry.body.get("url", ours) if isinstance(entry.body, dict) else ours
-            if not str(address).startswith(f"{ours}/"):
+            address = entry.body.get("url") if isinstance(entry.body, dict) else None
+            if address is not None and not str(address).startswith(f"{ours}/"):
                 found.append(f"a hook to {address}")
         where = f"{entry.method} {entry.path}"
         found += in_text(where, body + entry.query.encode() + entry.path.encode(), words)

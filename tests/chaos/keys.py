@@ -10,7 +10,7 @@ import redis
 from workers.queues import QUEUES
 
 LASTING = {
-    "dob:deliveries": "a stream, cut at 100,000",
+    "dob:deliveries": "a stream, cut at 100,000", "dob:audit*": "a stream, cut",
     "dob:dirty:*": "projects with work",
     "dob:due": "work for later",
     "dob:project:*": "a few facts of a project",
