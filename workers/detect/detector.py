@@ -9,7 +9,7 @@ import msgspec
 from workers.detect import answer, apps, extras, judge, loose, overrides
 from workers.detect.analysis import Analysis, Source
 from workers.detect.ecosystems import inspectors
-from workers.detect.explore import EXTRA_LISTINGS, deepen, explore
+from workers.detect.explore import deepen, explore
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
 
@@ -23,9 +23,9 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
     line before each request.
     """
     say = progress or (lambda _: None)
-    tree = explore(source, progress)
+    tree, listings = explore(source, progress)
     reader = Reader(source, tree)
-    result, listings = look(reader), EXTRA_LISTINGS
+    result = look(reader)
     for _ in range(ROUNDS):
         folders = reader.take_listings(listings)
         if folders:

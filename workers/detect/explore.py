@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from workers.detect.analysis import Entry, Source
+from workers.detect.analysis import Entry, Listing, Source
 from workers.detect.tree import Tree
 
 PAGE = 100
 """Entries that one call of GitLab's tree API answers."""
 WALK_LIMIT = 3 * PAGE
 CHILDREN_LIMIT = 10 * PAGE
-EXTRA_LISTINGS = 6
-"""Folders listed on request: with root and walk, ten calls on a repository of usual width."""
+CALLS = 10
+"""Calls for a repository of usual width: the root, the walk, then folders asked for."""
+LEAST = 2
+"""Folders that may be asked for however wide the root is."""
 
 
-def explore(source: Source, progress: Callable[[str], None] | None = None) -> Tree:
-    """The root and the first entries below it; where that is not all, GitLab's languages too."""
+def explore(source: Source, progress: Callable[[str], None] | None = None) -> tuple[Tree, int]:
+    """The root and the first entries below it; where that is not all, GitLab's languages too.
+
+    The number tells how many calls are left for folders that rules ask for.
+    """
     root = source.children("", limit=CHILDREN_LIMIT)
     folders = [entry.path for entry in root.entries if entry.kind == "tree"]
     if not folders:
-        return Tree(root.entries, root.complete, ("",), {})
+        return Tree(root.entries, root.complete, ("",), {}), 0
     if progress:
         progress("listing the repository")
     walk = source.walk("", limit=WALK_LIMIT)
     entries = {entry.path: entry for entry in (*root.entries, *walk.entries)}
     if walk.complete:
-        return Tree(entries.values(), complete=True)
+        return Tree(entries.values(), complete=True), 0
     listed = _finished(walk.entries)
-    return Tree(entries.values(), False, listed, source.languages())
+    left = max(LEAST, CALLS - _pages(root) - _pages(walk))
+    return Tree(entries.values(), False, listed, source.languages()), left
+
+
+def _pages(listing: Listing) -> int:
+    return max(1, -(-len(listing.entries) // PAGE))
 
 
 def deepen(source: Source, tree: Tree, wanted: Mapping[str, bool], calls: int) -> tuple[Tree, int]:
@@ -48,10 +58,10 @@ def deepen(source: Source, tree: Tree, wanted: Mapping[str, bool], calls: int) -
             listed |= known(walk.entries, folder)
             flat = not walk.complete
         if flat and calls > 0:
-            listing = source.children(folder, limit=CHILDREN_LIMIT)
-            calls -= 1
+            listing = source.children(folder, limit=min(CHILDREN_LIMIT, PAGE * calls))
+            calls -= _pages(listing)
             entries.update((entry.path, entry) for entry in listing.entries)
-            listed.add(folder)
+            listed |= {folder} if listing.complete else set()
     return Tree(entries.values(), False, listed, tree.shares), calls
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
 from workers.detect import versions
 from workers.detect.extras import DOCKERFILES
 from workers.detect.families import FAMILIES, GLUE
 from workers.detect.found import Folder, Found
 from workers.detect.judge import Verdict
 from workers.detect.read import Reader
+from workers.detect.rules import table
 from workers.detect.sources import extension, extensions, is_aside
 
 STRENGTH = 0.25
+MOST_SCRIPTS = 3
 
 
 def dominant(reader: Reader) -> Verdict | None:
     """The language with the most sources, markup only where there is nothing else."""
     folder = Folder(reader)
     counts = {name: n for name, n in folder.sources.items() if name not in GLUE} or folder.sources
-    if not counts:
+    if counts:
+        language = max(sorted(counts), key=lambda name: counts[name])
+        of_it = (p for p in folder.below if extensions().get(extension(p)) == language)
+        example = next((path for path in of_it if not is_aside(path)), "")
+    else:
+        language, example = _first_line(folder)
+    if not language:
         return None
-    language = max(sorted(counts), key=lambda name: counts[name])
-    example = next(
-        (p for p in folder.below if extensions().get(extension(p)) == language and not is_aside(p)),
-        "",
-    )
     found = Found(
         folder="",
         ecosystem=_ecosystem(language),
@@ -35,6 +40,19 @@ def dominant(reader: Reader) -> Verdict | None:
     versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)
+
+
+def _first_line(folder: Folder) -> tuple[str, str]:
+    """The language that the first line of a script without an extension names, and the script."""
+    known: dict[str, str] = table("names")["interpreters"]
+    plain = [p for p in folder.below if re.fullmatch(r"(?:bin/|libexec/)?[a-z][a-z0-9_-]*", p)]
+    runnable = [p for p in plain if folder.reader.tree.entries[p].mode == "100755"]
+    for path in (runnable or plain)[:MOST_SCRIPTS]:
+        line = (folder.text(path, rank=2) or "").partition("\n")[0]
+        called = re.match(r"#!.*?([a-zA-Z]+)[\d.]*(?:\s+-\S+)*\s*$", line)
+        if called and called.group(1) in known:
+            return known[called.group(1)], path
+    return "", ""
 
 
 def _ecosystem(language: str) -> str:

@@ -36,7 +36,7 @@ READ = 5  # project files: the program's, and one with tests
 
 def inspect(folder: Folder) -> Found | None:
     """The .NET side of a folder; projects may stand below it, as they do under a solution."""
-    solutions = folder.like("*.sln", "*.slnx", "*.slnf")
+    solutions = folder.like("*.sln", "*.slnx") + folder.like("*.slnf")
     if solutions or folder.has("Directory.Build.props", "global.json"):
         stems = {_stem(path) for path in solutions}
         for name in sorted(folder.folders & ({"src", "test", "tests", "source"} | stems)):

@@ -9,6 +9,7 @@ from workers.detect.found import Folder, Found
 from workers.detect.monorepo import existing
 
 LEGACY = (
+    ("vendor.mod", "go"),
     ("Gopkg.toml", "dep"),
     ("glide.yaml", "glide"),
     ("Godeps/Godeps.json", "godep"),
@@ -29,7 +30,7 @@ def inspect(folder: Folder) -> Found | None:
     found = Found(folder=folder.path, ecosystem="go", language="go", manifest=file)
     found.manifests = [folder.full(name) for name in ("go.mod", "go.work") if folder.has(name)]
     found.say("language=go", file)
-    text = folder.text("go.mod", rank=0) or ""
+    text = folder.text("go.mod", rank=0) or folder.text("vendor.mod", rank=0) or ""
     _module(found, folder, text)
     _manager(found, folder, legacy)
     _work(found, folder)

@@ -15,6 +15,7 @@ KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 def terraform(folder: Folder) -> Found | None:
     """Terraform or OpenTofu modules."""
     files = folder.like("*.tf", "*.tofu") or [p for p in folder.find("*.tf") if p.count("/") <= 3]
+    files = files or [p for p in folder.find("terragrunt.hcl", "root.hcl") if p.count("/") <= 3]
     packer = folder.like("*.pkr.hcl")
     if packer and not files:
         found = _infra(folder, "packer", "hcl", packer[0], 0.9)
@@ -70,7 +71,7 @@ def ansible(folder: Folder) -> Found | None:
 def helm(folder: Folder) -> Found | None:
     """Charts, Kustomize bases, and plain Kubernetes manifests."""
     charts = [path for path in folder.find("Chart.yaml") if path.count("/") <= 2]
-    other = folder.has(*KUSTOMIZE)
+    other = next((p for p in folder.find(*KUSTOMIZE) if p.count("/") <= 2), None)
     if not charts and not other:
         return None
     manifest = charts[0] if charts else other or ""

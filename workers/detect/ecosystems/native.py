@@ -34,6 +34,8 @@ BUILDS: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
     (("SConstruct",), "scons", {"build": "scons"}),
     (("Makefile", "makefile", "GNUmakefile"), "make", {"build": "make"}),
 )
+OTHERS = ("vala", "fortran", "objective-c", "ada")
+"""Languages that the same tools build."""
 PACKAGES = (
     ("conanfile.txt", "conan"),
     ("conanfile.py", "conan"),
@@ -95,6 +97,10 @@ def _language(found: Found, folder: Folder, sketch: list[str]) -> None:
         and not sketch
     ):
         found.language = "c"
+    others = {name: folder.sources.get(name, 0) for name in OTHERS}
+    most = max(OTHERS, key=lambda name: others[name])
+    if others[most] > folder.sources.get("c", 0) + folder.sources.get("cpp", 0) and not sketch:
+        found.language = most
     found.ecosystem = found.language
     found.say(f"language={found.language}", found.manifest)
     for linter, file in (("clang-tidy", ".clang-tidy"), ("clang-format", ".clang-format")):

@@ -11,6 +11,7 @@ from workers.detect.found import Folder, Found
 _SBT = re.compile(r'"([\w.-]+)"\s*%%?%?\s*"([\w.-]+)"')
 _MILL = re.compile(r'\b(?:ivy|mvn)"([\w.-]+)::?:?([\w.-]+)')
 _MODULE = re.compile(r"\blazy\s+val\s+(\w+)\s*=[^\n]*?(?:\w*[pP]roject\b|projectMatrix\b)")
+_CALLED = re.compile(r'\blazy\s+val\s+\w+\s*=\s*\w+\(\s*(?:id\s*=\s*)?"([\w-]+)"')
 _IN_FILE = re.compile(r'\bin\b\s*\(?\s*file\s*\(\s*"([^"]+)"')
 _TESTS = (
     ("scalatest", ("org.scalatest:*", "org.scalatestplus*")),
@@ -39,6 +40,7 @@ def inspect(folder: Folder) -> Found | None:
     found.say(f"language={found.language}", found.manifest)
     found.set("package_manager", "sbt" if sbt else "mill", found.manifest)
     text = bare(folder.text(manifest, rank=0) or "")
+    folder.reader.want_listing(folder.full("project"))
     for file, content in ((manifest, text), *_more(folder)):
         for group, name in (*_SBT.findall(content), *_MILL.findall(content)):
             found.dependencies.setdefault(f"{group}:{name}", folder.full(file))
@@ -78,6 +80,7 @@ def _version(found: Found, folder: Folder, text: str) -> None:
 
 def _modules(found: Found, folder: Folder, text: str) -> None:
     places = {place.strip("./") for place in _IN_FILE.findall(text)} - {""}
+    places |= {n for n in _CALLED.findall(text) if n in folder.folders}
     places |= {n for n in _MODULE.findall(text) if n in folder.folders}
     known = {folder.full(path) for path in places if path.partition("/")[0] in folder.folders}
     found.members = sorted(known if folder.unsure else known & set(folder.reader.tree.all_folders))
