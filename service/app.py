@@ -74,7 +74,9 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     secure = settings.devops_backend_url.startswith("https://")
     senders = Senders(settings.gitlab_webhook_secret, settings.gitlab_signing_token)
-    keys = Keys(settings.devops_backend_api_tokens, secure=secure)
+    key = settings.devops_backend_key
+    assert key is not None  # _check has seen to it
+    keys = Keys(settings.devops_backend_api_tokens, key, secure=secure)
     document, pages = Document(endpoints), Pages()
 
     @asynccontextmanager

@@ -6,11 +6,12 @@ what a browser sends by itself.
 
 A token may be given a role in front: `read:<token>` sees everything, `operate:<token>` also starts
 runs and replays, `admin:<token>`, or one without a role, also forgets. What is sent is the token
-without its role.
+without its role. A token may stand there as its hash (`kept.hashed`).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -20,12 +21,15 @@ from enum import Enum, IntEnum
 from urllib.parse import quote
 
 import msgspec
+from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 from starlette.responses import RedirectResponse, Response
 
 from service import bodies, lockout
 from service.problems import Problem
 from service.state import Request
+from workers import kept
+from workers.seal import derived
 
 SESSION_S = 12 * 3600
 CSRF_FIELD = "csrf"
@@ -55,67 +59,68 @@ class Session(msgspec.Struct, frozen=True):
 
     csrf: str
     role: Role
+    caller: str
+    """Whose, by the hash of its token."""
 
 
-class _Key(msgspec.Struct, frozen=True):
-    digest: bytes
-    session_key: bytes
+class Caller(msgspec.Struct, frozen=True):
+    """Whose token it is, by its hash, and what it may do."""
+
+    id: str
     role: Role
 
 
 class Keys:
-    """The API tokens, kept as digests only, and the sessions derived from them.
+    """The API tokens, known by their hashes only, and the sessions made from them.
 
-    A session ends when its token is taken out of the settings: its key is made from the token.
+    A session's cookie holds, encrypted, what only the token's owner can make; its hash is compared
+    like a token's. So nobody who reads the data folder can make one, and it ends when its token is
+    taken out of the settings.
     """
 
-    def __init__(self, tokens: Iterable[SecretStr], *, secure: bool) -> None:
-        self._keys = tuple(_key(token.get_secret_value()) for token in tokens)
+    def __init__(self, tokens: Iterable[SecretStr], key: SecretStr, *, secure: bool) -> None:
+        self._known = tuple(_known(token.get_secret_value()) for token in tokens)
+        made = base64.urlsafe_b64encode(derived(key, "devops-backend dashboard sessions"))
+        self._box = Fernet(made)
         self.secure = secure
         # The prefix makes browsers refuse a cookie set by a neighbour domain (RFC 6265bis, 4.1.3).
         self.cookie = "__Host-devops-backend" if secure else "devops-backend"
 
-    def role(self, token: str) -> Role | None:
-        """What an API token may do; None where it is none. Every key is compared."""
-        key = self._find(token)
-        return key.role if key else None
+    def caller(self, token: str) -> Caller | None:
+        """Whose API token this is; None where it is none. Every hash is compared."""
+        return self._find(kept.proof(token))
 
     def new_session(self, token: str) -> str | None:
         """The cookie's value for a session of this token; None where it is not one."""
-        key = self._find(token)
-        if key is None:
+        proof = kept.proof(token)
+        if self._find(proof) is None:
             return None
-        head = f"{int(time.time()) + SESSION_S}.{secrets.token_urlsafe(16)}"
-        return f"{head}.{_sign(key, 'session', head)}"
+        # A cookie's value is written in quotes where it holds a "=".
+        return self._box.encrypt(proof + secrets.token_bytes(16)).decode().rstrip("=")
 
     def session(self, cookie: str, now: float | None = None) -> Session | None:
         """The session of a cookie; None where it is forged or over."""
-        head, _, signature = cookie.rpartition(".")
-        end = head.partition(".")[0]
-        if not (end.isascii() and end.isdigit() and len(end) < 12):
+        sealed = cookie.encode("utf-8", "replace") + b"=" * (-len(cookie) % 4)
+        try:
+            content = self._box.decrypt_at_time(sealed, SESSION_S, int(now or time.time()))
+        except InvalidToken:
             return None
-        if int(end) <= (time.time() if now is None else now):
-            return None
-        found = [key for key in self._keys if _equal(_sign(key, "session", head), signature)]
-        return Session(_sign(found[0], "csrf", head), found[0].role) if found else None
+        caller = self._find(content[:32])
+        csrf = hmac.digest(content[:32], b"csrf" + content[32:], "sha256").hex()
+        return Session(csrf, caller.role, caller.id) if caller else None
 
-    def _find(self, token: str) -> _Key | None:
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        found = [key for key in self._keys if hmac.compare_digest(key.digest, digest)]
+    def _find(self, proof: bytes) -> Caller | None:
+        digest = hashlib.sha256(proof).hexdigest()
+        found = [known for known in self._known if hmac.compare_digest(known.id, digest)]
         return found[0] if found else None
 
 
-def _key(setting: str) -> _Key:
+def _known(setting: str) -> Caller:
     name, _, rest = setting.partition(":")
     role = Role.__members__.get(name.upper()) if rest else None
-    token = (rest if role else setting).encode()
-    derived = hmac.digest(token, b"devops-backend dashboard sessions", "sha256")
-    return _Key(hashlib.sha256(token).digest(), derived, role or Role.ADMIN)
-
-
-def _sign(key: _Key, purpose: str, text: str) -> str:
-    message = f"{purpose}\0{text}".encode("utf-8", "replace")
-    return hmac.new(key.session_key, message, hashlib.sha256).hexdigest()
+    token = rest if role else setting
+    digest = token if token.startswith(kept.HASHED) else kept.hashed(token)
+    return Caller(digest.removeprefix(kept.HASHED).lower(), role or Role.ADMIN)
 
 
 def _equal(one: str, other: str) -> bool:
@@ -134,17 +139,21 @@ def given_bearer(request: Request) -> str | None:
 
 
 async def bearer(request: Request, role: Role) -> Response | None:
-    """Pass whoever has an API token of this role. Raises Problem 401, 403, 429 (too many wrong)."""
+    """Pass whoever has an API token of this role. Raises Problem 401, 403, and 429 (too many wrong
+    ones, or too many requests)."""
     token = given_bearer(request)
     if token is None:
         raise unauthorized("a bearer token is needed: Authorization: Bearer <token>")
     if wait := await lockout.locked(request, "api"):
         raise Problem(429, "too many wrong tokens; wait", {"Retry-After": str(wait)})
-    has = request.state["keys"].role(token)
-    if has is None:
+    caller = request.state["keys"].caller(token)
+    if caller is None:
         await lockout.failed(request, "api")
         raise unauthorized("this is not one of DEVOPS_BACKEND_API_TOKENS")
-    _check_role(has, role)
+    request.scope["caller"] = caller.id
+    most = request.state["settings"].api_requests_per_minute
+    await lockout.spend(request, "api", caller.id, most)
+    _check_role(caller.role, role)
     return None
 
 
@@ -166,6 +175,7 @@ async def session(request: Request, role: Role) -> Response | None:
     if found is None:
         return _to_login(request)
     request.scope["dashboard_session"] = found
+    request.scope["caller"] = found.caller
     if request.method not in ("GET", "HEAD"):
         form = await bodies.read_form(request)
         if not _equal(found.csrf, form.get(CSRF_FIELD, "")):

@@ -28,7 +28,7 @@ from workers.settings import Settings
 TEXT_MAX = 16_384
 QUESTION_MAX = 8_192
 QUESTIONS_A_MINUTE = 20
-"""From one address: a small machine's model answers fewer."""
+"""Of one caller: a small machine's model answers fewer."""
 RUNS_TOLD = 20
 LEARNED_TOLD = 20
 FIELD_MAX = 200
@@ -78,8 +78,7 @@ async def reply(request: Request, asked: Chat, *, stream: bool) -> Response:
     settings = request.state["settings"]
     if not settings.ollama_model:
         raise Problem(503, "there is no model: OLLAMA_MODEL is empty", {"Retry-After": "3600"})
-    if wait := await lockout.too_often(request, "chat", QUESTIONS_A_MINUTE):
-        raise Problem(429, "too many questions; wait", {"Retry-After": str(wait)})
+    await lockout.spend(request, "chat", request.scope["caller"], QUESTIONS_A_MINUTE)
     named = "" if asked.project is None else str(asked.project)
     project = await runs.project_id(request, named)
     context = await run_in_threadpool(gather, request.state["stores"], project)

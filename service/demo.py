@@ -76,7 +76,7 @@ def _run(keep: bool, as_json: bool) -> int:
             output.print_json(runs)
         good = _sum_up(screen, runs, time.monotonic() - started)
         if keep:
-            token = stack.settings.devops_backend_api_tokens[0].get_secret_value()
+            token = stack.made_tokens[0]
             screen.print(f"\nDashboard: {stack.url}/   token: {token}")
             screen.print(f"GitLab sandbox: {gitlab.url}   Ctrl-C ends both.")
             stack.run(stop_on_signals())
@@ -84,7 +84,7 @@ def _run(keep: bool, as_json: bool) -> int:
 
 
 def _play(screen: Console, gitlab: _Gitlab, stack: Stack) -> list[dict[str, Any]]:
-    token = stack.settings.devops_backend_api_tokens[0].get_secret_value()
+    token = stack.made_tokens[0]
     headers = {"Authorization": f"Bearer {token}"}
     with (
         SandboxClient(gitlab.url, gitlab.admin_token) as forge,
@@ -223,6 +223,7 @@ def demo_settings(folder: Path, gitlab_url: str, token: str, port: int) -> Setti
         gitlab_signing_token=(),
         devops_backend_url=f"http://127.0.0.1:{port}",
         devops_backend_api_tokens=(),
+        api_requests_per_minute=100_000,
         devops_backend_data=folder / "data",
         redis_url=None,
         chroma_url=None,

@@ -1,4 +1,4 @@
-"""Guessing is slowed: wrong credentials are counted in Redis by address, for a minute.
+"""Guessing is slowed, and so is asking: both are counted in Redis, for a minute.
 
 An address behind which many sit is one address: deliveries with a right secret are therefore
 never locked out, only wrong ones get 429 instead of 401.
@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 from redis.exceptions import RedisError
 
+from service.problems import Problem
 from service.state import Request
 from workers.deliveries import key
 
@@ -21,6 +22,9 @@ WINDOW_S = 60
 LIMIT = 10
 """Wrong credentials in a window. A person who mistypes needs fewer, a program is not stopped by
 more: it faces 2^256 tokens."""
+
+ADDRESS_SHARE = 4
+"""How many callers' worth of requests one address may make."""
 
 Door = Literal["hook", "api", "gitlab"]
 
@@ -37,10 +41,25 @@ async def failed(request: Request, door: Door) -> int:
     return WINDOW_S if count > LIMIT else 0
 
 
-async def too_often(request: Request, what: str, limit: int) -> int:
-    """Count a request; seconds to wait where this address made more than `limit` in a minute."""
-    count = await _count(request, key("asked", what, address(request)))
-    return WINDOW_S if count > limit else 0
+async def spend(request: Request, what: str, who: str, limit: int) -> None:
+    """Count a request against a minute of `who` (a caller's id) and of the address it comes from,
+    where many may sit. Raises Problem 429 with the seconds that are left."""
+    limits = {
+        key("asked", what, "by", who): limit,
+        key("asked", what, "from", address(request)): limit * ADDRESS_SHARE,
+    }
+    pipe = request.state["redis"].pipeline(transaction=True)
+    for name in limits:
+        pipe.incr(name)
+        pipe.expire(name, WINDOW_S, nx=True)
+        pipe.ttl(name)
+    answers = await pipe.execute()
+    counts, left = answers[0::3], answers[2::3]
+    over = [s for n, s, most in zip(counts, left, limits.values(), strict=True) if n > most]
+    if over:
+        wait = max(1, *map(int, over))
+        detail = f"more than {limit} of these requests in a minute; wait {wait} s"
+        raise Problem(429, detail, {"Retry-After": str(wait)})
 
 
 async def _count(request: Request, name: str) -> int:

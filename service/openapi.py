@@ -130,7 +130,7 @@ def errors_of(operation: Operation) -> list[int]:
         Access.BEARER: (401, 403, 429, 503),
         Access.CALLER: (401, 429, 503),
         Access.HOOK: (401, 429, 503),
-        Access.LOCAL: (401, 429),
+        Access.LOCAL: (401, 403, 429, 503),
         Access.SESSION: (403,),
     }
     body = (400, 408, 413) if operation.body is not None else ()

@@ -22,6 +22,8 @@ from workers.runs import Options, Run, State, public
 from workers.settings import AutoCommit, Settings
 
 WAIT_MAX_S = 120
+CALLS_A_MINUTE = 30
+"""Without an API token, from one address: each is a look at GitLab."""
 
 AutoCommitChoice = Literal["merge_request", "branch", "none"]
 
@@ -50,6 +52,7 @@ async def workflow(request: Request) -> Response:
         asked = await read_json(request, Workflow)
         found, lend = await _found_by_us(request, asked)
     else:
+        await lockout.spend(request, "workflow", lockout.address(request), CALLS_A_MINUTE)
         asked = await read_json(request, Workflow)
         found, lend = await _found_by_caller(request, asked)
     branch = projects.checked_branch(asked.branch)

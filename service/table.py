@@ -138,7 +138,7 @@ def _records() -> list[Endpoint]:
         Endpoint("DELETE", "/api/v1/learned/{id}", runs.forget_learned, Operation(
             summary="Forget a learned pipeline", tag="Learned",
             parameters=(Parameter("id", "path", "A learned pipeline's id"),),
-            answers={204: Answer("Forgotten")}, errors=(404,),
+            answers={204: Answer("Forgotten")}, errors=(404, 422),
         )),
         Endpoint("DELETE", "/api/v1/learned", runs.revoke_learned, Operation(
             summary="Take back all that a group or project taught, and learn no more of it",

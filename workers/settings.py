@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import Misconfigured
-from workers.kept import kept_secret
+from workers.kept import kept_api_token, kept_secret
 
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     devops_backend_api_tokens: SecretList = ()
     devops_backend_key: SecretStr | None = None
     devops_backend_data: Path = Path(".devops-backend")
+    api_requests_per_minute: int = Field(600, ge=1, le=1_000_000)
     redis_url: str | None = None
     chroma_url: str | None = None
     ollama_host: str = "http://localhost:11434"
@@ -221,6 +222,6 @@ class Settings(BaseSettings):
         settings = self.with_webhook_secret().with_key()
         if settings.devops_backend_api_tokens:
             return settings, []
-        token, new = kept_secret(self.devops_backend_data / "api-token")
+        token, new = kept_api_token(self.devops_backend_data / "api-token")
         update = {"devops_backend_api_tokens": (SecretStr(token),)}
         return settings.model_copy(update=update), [new] if new else []

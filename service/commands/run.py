@@ -178,7 +178,7 @@ def _show_once(settings: Settings, made: list[str]) -> None:
     """API tokens that were made just now."""
     for token in made:
         kept = settings.devops_backend_data / "api-token"
-        typer.echo(f"API token (shown once, kept in {kept}): {token}", err=True)
+        typer.echo(f"API token (shown once; {kept} keeps its hash): {token}", err=True)
 
 
 def _with_redis(settings: Settings) -> Settings:

@@ -242,6 +242,38 @@ def test_a_form_is_no_request(service: Running) -> None:
     assert service.api("POST", "/api/v1/pipeline/workflow", data={"a": "b"}).status_code == 415
 
 
+def test_too_many_requests_are_told_to_wait(
+    redis_server: EmbeddedRedis, redis_client: redis.Redis
+) -> None:
+    """By token: one that asks too often is refused, another is not; wrong ones count elsewhere.
+    Deliveries, health and the login page are not asked for by the API's callers."""
+    tokens = (SecretStr("read:a-token-that-asks-a-lot"), SecretStr(API_TOKEN))
+    with running_service(
+        redis_server.url, devops_backend_api_tokens=tokens, api_requests_per_minute=5
+    ) as service:
+        headers = {"Authorization": "Bearer a-token-that-asks-a-lot"}
+        answers = [service.http.get("/api/v1/runs", headers=headers) for _ in range(7)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+        assert answers[-1].json()["status"] == 429
+        assert service.api("GET", "/api/v1/runs").status_code == 200
+        for path in ("/health", "/login", "/openapi.json"):
+            assert service.http.get(path, headers=headers).status_code == 200
+        assert service.deliver(payload("system_hook_push")).status_code == 202
+    kept = list(redis_client.scan_iter("dob:asked:*"))
+    assert kept and all(int(redis_client.ttl(key)) > 0 for key in kept)
+    assert not [key for key in kept if b"a-token" in key]
+
+
+def test_who_asks_without_an_api_token_waits_sooner(service: Running) -> None:
+    """Each of these is a look at GitLab: thirty a minute from one address."""
+    body = {"repo_url": f"{service.settings.gitlab_url}/shop/api"}
+    codes = [
+        service.http.post("/api/v1/pipeline/workflow", json=body).status_code for _ in range(32)
+    ]
+    assert codes == [401] * 30 + [429] * 2
+
+
 def test_a_developer_needs_no_bearer_token(
     service: Running, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

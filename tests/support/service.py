@@ -124,6 +124,7 @@ def settings_for(redis_url: str, **changes: Any) -> Settings:
         "gitlab_signing_token": (SecretStr(SIGNING),),
         "devops_backend_api_tokens": (SecretStr(API_TOKEN),),
         "devops_backend_key": KEY,
+        "api_requests_per_minute": 100_000,
         "gitlab_token": SecretStr("glpat-of-the-service"),
         "ollama_model": "",
     }

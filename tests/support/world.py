@@ -120,7 +120,7 @@ def world(folder: Path, **changes: Any) -> Iterator[World]:
             update={"log_format": "json", "log_level": "info", **QUIET, **changes}
         )
         with Stack(settings) as stack:
-            token = stack.settings.devops_backend_api_tokens[0].get_secret_value()
+            token = stack.made_tokens[0]
             secret = stack.settings.gitlab_webhook_secret[0].get_secret_value()
             hook = {"url": f"{stack.url}/webhooks/gitlab", "token": secret, "push_events": True}
             httpx.post(

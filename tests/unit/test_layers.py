@@ -17,6 +17,7 @@ SHARED = {
     "workers.audit",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
     "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.lent",
+    "workers.kept", "workers.seal",
     "workers.confidence",
     "workers.logs",
 }  # fmt: skip

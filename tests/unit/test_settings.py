@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from service.auth import Keys
 from service.stack import settings_environment
 from workers.errors import Misconfigured
+from workers.kept import hashed
 from workers.settings import AutoCommit, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -96,11 +98,30 @@ def test_what_is_missing_is_made_once_and_kept_private(tmp_path: Path) -> None:
     """Webhook secret and API token survive a restart; only the owner may read them."""
     first, made = Settings.load(devops_backend_data=tmp_path / "data").with_secrets()
     again, made_again = Settings.load(devops_backend_data=tmp_path / "data").with_secrets()
-    assert made == [first.devops_backend_api_tokens[0].get_secret_value()] and made_again == []
+    assert made_again == [] and len(made[0]) >= 40
+    assert first.devops_backend_api_tokens == again.devops_backend_api_tokens
+    assert first.devops_backend_api_tokens[0].get_secret_value() == hashed(made[0])
     assert first.gitlab_webhook_secret == again.gitlab_webhook_secret
     assert first.devops_backend_key == again.devops_backend_key is not None
     for path in (tmp_path / "data").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_api_token_is_kept_as_its_hash(tmp_path: Path) -> None:
+    """No file of the data folder holds the token that was printed; one that a version of before
+    kept as it is, is hashed and works on."""
+    settings = Settings.load(devops_backend_data=tmp_path)
+    _, (token,) = settings.with_secrets()
+    assert token not in "".join(path.read_text() for path in tmp_path.iterdir())
+    (tmp_path / "api-token").write_text("a-token-of-a-version-before\n")
+    after, made = settings.with_secrets()
+    assert made == []
+    assert (tmp_path / "api-token").read_text() == hashed("a-token-of-a-version-before") + "\n"
+    assert after.devops_backend_api_tokens == settings.with_secrets()[0].devops_backend_api_tokens
+    assert stat.S_IMODE((tmp_path / "api-token").stat().st_mode) == 0o600
+    keys = Keys(after.devops_backend_api_tokens, after.devops_backend_key, secure=False)  # type: ignore[arg-type]
+    assert keys.caller("a-token-of-a-version-before") is not None
+    assert keys.caller(token) is None and keys.caller(hashed(token)) is None
 
 
 def test_only_looking_makes_no_secret(tmp_path: Path) -> None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import time
+
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from starlette.requests import Request as AnyRequest
 
 from service import lockout
-from service.auth import Keys, Role, Session
+from service.auth import SESSION_S, Keys, Role, Session
 from service.routes import ROLES
+from tests.support.keys import KEY
+from workers.kept import hashed
+from workers.seal import derived
 
 TOKENS = ("read:a-token-that-reads", "operate:a-token-that-works", "a-token-that-may-all")
 
 
-def keys(*tokens: str) -> Keys:
-    return Keys([SecretStr(token) for token in tokens], secure=False)
+def keys(*tokens: str, key: SecretStr = KEY) -> Keys:
+    return Keys([SecretStr(token) for token in tokens], key, secure=False)
+
+
+def role_of(made: Keys, token: str) -> Role | None:
+    caller = made.caller(token)
+    return caller.role if caller else None
 
 
 @pytest.mark.parametrize(
@@ -28,16 +40,19 @@ def keys(*tokens: str) -> Keys:
 )  # fmt: skip
 def test_a_token_has_the_role_before_it(token: str, role: Role | None) -> None:
     """Without one it may all; the role is no part of what is sent."""
-    assert keys(*TOKENS).role(token) is role
+    assert role_of(keys(*TOKENS), token) is role
+    hashes = [f"{name}:{hashed(rest)}" for name, _, rest in (t.rpartition(":") for t in TOKENS)]
+    hashes = [text.removeprefix(":") for text in hashes]
+    assert role_of(keys(*hashes), token) is role, "the same, where the settings hold hashes"
 
 
 def test_a_colon_alone_is_no_role() -> None:
     """Only the three names are roles; every other token is taken as it is."""
     odd = keys("root:a-token-with-a-colon", "read:", ":::::::::::::::::")
-    assert odd.role("root:a-token-with-a-colon") is Role.ADMIN
-    assert odd.role("a-token-with-a-colon") is None
-    assert odd.role("") is None
-    assert odd.role(":::::::::::::::::") is Role.ADMIN
+    assert role_of(odd, "root:a-token-with-a-colon") is Role.ADMIN
+    assert role_of(odd, "a-token-with-a-colon") is None
+    assert role_of(odd, "") is None
+    assert role_of(odd, ":::::::::::::::::") is Role.ADMIN
 
 
 def test_what_needs_which_role() -> None:
@@ -77,12 +92,29 @@ def test_sessions_differ_and_so_do_their_form_tokens() -> None:
 
 
 def test_a_session_is_over_after_its_time() -> None:
-    """Twelve hours, by the signed end in the cookie."""
+    """Twelve hours, by the time that is sealed in the cookie."""
     made = keys(*TOKENS)
     cookie = made.new_session("a-token-that-reads") or ""
-    end = int(cookie.partition(".")[0])
-    assert made.session(cookie, end - 1) is not None
-    assert made.session(cookie, end + 1) is None
+    assert made.session(cookie, time.time() + SESSION_S - 5) is not None
+    assert made.session(cookie, time.time() + SESSION_S + 5) is None
+
+
+def test_who_reads_the_data_folder_can_make_no_session() -> None:
+    """Neither the key nor the hash, nor both, nor the hash as a token, opens anything."""
+    made = keys(*TOKENS)
+    digest = hashed("a-token-that-may-all")
+    assert made.caller(digest) is None and made.new_session(digest) is None
+    box = Fernet(base64.urlsafe_b64encode(derived(KEY, "devops-backend dashboard sessions")))
+    for known in (bytes.fromhex(digest.removeprefix("hashed:")), digest.encode(), b"", b"x" * 32):
+        assert made.session(box.encrypt(known + bytes(16)).decode().rstrip("=")) is None
+
+
+def test_a_cookie_of_another_key_is_none() -> None:
+    """As after the key was changed: all sign in again."""
+    cookie = keys(*TOKENS).new_session("a-token-that-reads") or ""
+    assert keys(*TOKENS, key=SecretStr("another-key-0123456789-0123456789")).session(cookie) is None
+    for wrong in ("", "=", "\udcff", "é" * 50, cookie[:-3], cookie[::-1], cookie + "AAAA"):
+        assert keys(*TOKENS).session(wrong) is None
 
 
 @pytest.mark.parametrize(
