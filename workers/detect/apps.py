@@ -10,7 +10,7 @@ from workers.detect.judge import STRONG, verdict
 from workers.detect.monorepo import counted
 from workers.detect.read import Reader
 from workers.detect.rules import table
-from workers.detect.sources import is_aside, is_auxiliary, is_test
+from workers.detect.sources import is_aside, is_auxiliary, is_named_aside, is_test
 
 DEPTH = 3
 LIMIT = 12
@@ -23,11 +23,11 @@ def folders(reader: Reader) -> list[str]:
     """The shallowest folders with a manifest, asides and tests left out, programs first."""
     for name in _places(reader):
         reader.want_listing(name, deep=True)
-    near = [
-        p
-        for p in reader.tree.match(*table("names")["apps"]["manifests"])
-        if 0 < p.count("/") <= DEPTH
-    ]
+    patterns: list[str] = table("names")["apps"]["manifests"]
+    near = [p for p in reader.tree.match(*patterns) if 0 < p.count("/") <= DEPTH]
+    if not near:
+        named = (p for p in reader.tree.files if 0 < p.count("/") <= DEPTH and is_named_aside(p))
+        near = [p for p in named if any(fnmatchcase(p.rpartition("/")[2], x) for x in patterns)]
     near = [path for path in near if not is_test(path)]
     useful = [path for path in near if not is_auxiliary(path)]
     candidates = {_home(path) for path in useful or near} - {""}

@@ -11,6 +11,8 @@ from workers.detect.read import Reader
 STRONG = 0.6
 """From this strength on a folder's own manifest decides, and folders below are part of it."""
 CERTAIN = 0.8
+FEW = 3
+"""Fewer scripts are what a platform or a container calls around a program."""
 SCRIPTED = 0.8
 """From this part of all sources on, shell is the program."""
 SERVING = ("server", "full")
@@ -92,7 +94,7 @@ def _without_helpers(reader: Reader, found: list[Found]) -> list[Found]:
     """Only the scripts where nearly all is shell: then other manifests install or check them."""
     counts = Folder(reader).sources
     scripts = [one for one in found if one.ecosystem == "shell" and not one.folder]
-    if not scripts or counts.get("shell", 0) < SCRIPTED * sum(counts.values()):
+    if not scripts or counts.get("shell", 0) < max(FEW, SCRIPTED * sum(counts.values())):
         return found
     helping = (one.ecosystem for one in found if one.ecosystem in FAMILIES)
     return scripts if set(helping) > {"shell"} else found

@@ -11,7 +11,7 @@ from workers.detect.found import Folder, Found
 from workers.detect.judge import Verdict
 from workers.detect.read import Reader
 from workers.detect.rules import table
-from workers.detect.sources import extension, extensions, is_aside
+from workers.detect.sources import extension, extensions, is_aside, is_named_aside
 
 STRENGTH = 0.25
 MOST_SCRIPTS = 3
@@ -24,7 +24,7 @@ def dominant(reader: Reader) -> Verdict | None:
     if counts:
         language = max(sorted(counts), key=lambda name: counts[name])
         of_it = (p for p in folder.below if extensions().get(extension(p)) == language)
-        example = next((path for path in of_it if not is_aside(path)), "")
+        example = next((path for path in of_it if _counts(path)), "")
     else:
         language, example = _first_line(folder)
     if not language:
@@ -40,6 +40,10 @@ def dominant(reader: Reader) -> Verdict | None:
     versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)
+
+
+def _counts(path: str) -> bool:
+    return not is_aside(path) or is_named_aside(path)
 
 
 def _first_line(folder: Folder) -> tuple[str, str]:

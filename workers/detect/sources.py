@@ -52,6 +52,15 @@ def is_aside(path: str) -> bool:
     return not (named("vendored").isdisjoint(parts) and named("aside").isdisjoint(parts))
 
 
+def is_named_aside(path: str) -> bool:
+    """Whether only a folder's name deeper down looks aside: `packages/sample/hello`.
+
+    Where a repository holds nothing else, that is the program.
+    """
+    parts = path.lower().split("/")[:-1]
+    return bool(parts) and parts[0] not in named("aside") and named("vendored").isdisjoint(parts)
+
+
 def is_test(path: str) -> bool:
     """Whether the file stands in a folder of tests."""
     return not named("tests").isdisjoint(path.lower().split("/")[:-1])
@@ -70,14 +79,17 @@ def is_auxiliary(path: str) -> bool:
 def weigh(paths: Iterable[str]) -> dict[str, int]:
     """Number of source files by language, asides left out.
 
-    Tests and helping scripts count only for want of others.
+    Tests and helping scripts count only for want of others, and so do folders aside by name.
     """
     program: dict[str, int] = {}
     proof: dict[str, int] = {}
+    other: dict[str, int] = {}
     languages = extensions()
     for path in paths:
         language = languages.get(extension(path))
-        if language is not None and not is_aside(path):
-            counts = proof if is_test(path) or is_helper(path) else program
+        aside = is_aside(path)
+        if language is not None and not (aside and not is_named_aside(path)):
+            helps = is_test(path) or is_helper(path)
+            counts = other if aside else proof if helps else program
             counts[language] = counts.get(language, 0) + 1
-    return program or proof
+    return program or proof or other

@@ -61,7 +61,9 @@ def inspect(folder: Folder) -> Found | None:
 
 
 def _imports(folder: Folder, entry: str) -> list[str]:
-    return _IMPORT.findall(folder.text(entry, rank=0) or "")
+    """What the entry imports, and what the file that by habit gathers all imports does."""
+    files = [entry, "deps.ts"] if folder.has("deps.ts") else [entry]
+    return [name for file in files for name in _IMPORT.findall(folder.text(file, rank=0) or "")]
 
 
 def _dependencies(found: Found, folder: Folder, data: dict[str, Any], imports: list[str]) -> None:

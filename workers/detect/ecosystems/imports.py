@@ -25,6 +25,9 @@ ENTRIES = (
     "app/__init__.py",
     "src/app.py",
     "api/main.py",
+    "app/server.py",
+    "api/index.py",
+    "index.py",
 )
 """Where a Python program usually starts."""
 

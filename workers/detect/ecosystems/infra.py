@@ -9,6 +9,11 @@ from workers.detect.found import Folder, Found
 from workers.detect.monorepo import existing
 
 ANSIBLE = ("ansible.cfg", "galaxy.yml", "site.yml", "playbook.yml", "playbooks/site.yml")
+BARE = re.compile(
+    r"(?im)^FROM\s+(?:--\S+\s+)?(?:\S+/)?(scratch|alpine|debian|ubuntu|busybox|bash|fedora|centos"
+    r"|rockylinux|almalinux|archlinux|amazonlinux|opensuse|ubi\d*|buildpack-deps)\b(?!-)"
+)
+"""Base images that bring a system and no program."""
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 
 
@@ -118,11 +123,20 @@ def shell(folder: Folder) -> Found | None:
         place = tests[0].rpartition("/")[0] or "."
         found.set("test_tool", "bats", folder.full(tests[0]))
         found.command("test", f"bats -r {place}", folder.full(tests[0]))
+    elif not _bare(folder):
+        found.strength = 0.05  # scripts beside another product's container only start it
     if folder.has(".shellcheckrc"):
         found.note("linters", ["shellcheck"])
     start = folder.has("start.sh", "main.sh", "run.sh")
     found.set("entry_point", start, folder.full(start or ""))
     return found
+
+
+def _bare(folder: Folder) -> bool:
+    """Whether no container's file is there, or one that starts from a bare system."""
+    file = folder.has("Dockerfile", "Containerfile")
+    text = folder.text(file, rank=2) if file else None
+    return text is None or bool(BARE.search(text))
 
 
 def _mostly_shell(folder: Folder) -> bool:

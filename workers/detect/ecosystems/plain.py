@@ -9,7 +9,7 @@ from functools import cache
 import msgspec
 
 from workers.detect import frameworks, versions
-from workers.detect.ecosystems import php, ruby, rust
+from workers.detect.ecosystems import php, ruby, rust, script
 from workers.detect.ecosystems.plain_deps import Declares, declared
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import expand
@@ -40,6 +40,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     languages: tuple[str, ...]
     manifests: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     strength: float = 1.0
     ecosystem: str = ""
@@ -63,6 +64,7 @@ REFINE: dict[str, Callable[[Folder, Found], None]] = {
     "rust": rust.refine,
     "ruby": ruby.refine,
     "php": php.refine,
+    "script": script.refine,
 }
 
 
@@ -85,7 +87,9 @@ def inspector(name: str) -> Callable[[Folder], Found | None]:
 def inspect(folder: Folder, name: str) -> Found | None:
     """What the table's rules find in a folder; None where nothing of the ecosystem is there."""
     rules = ecosystems()[name]
-    manifests = [hit for pattern in rules.manifests for hit in present(folder, pattern)]
+    written = folder.sources.keys() & set(rules.languages)
+    patterns = rules.manifests + (rules.shared if written else ())
+    manifests = [hit for pattern in patterns for hit in present(folder, pattern)]
     sources = [hit for pattern in rules.sources for hit in present(folder, pattern)]
     if not manifests and not sources:
         return None
@@ -108,11 +112,10 @@ def inspect(folder: Folder, name: str) -> Found | None:
     _members(found, folder, rules)
     if name in REFINE:
         REFINE[name](folder, found)
-    written = folder.unsure or folder.sources.keys() & set(rules.languages)
-    if not written and found.framework is None and not found.members:
+    if not (folder.unsure or written) and found.framework is None and not found.members:
         # a manifest without a program: for publishing, or for a tool that is written elsewhere
         found.strength = min(found.strength, 0.5)
-    if not folder.sources.keys() & set(rules.languages) and _only_helps(found, rules):
+    if not written and _only_helps(found, rules):
         found.strength = HELPING
     _tests(found, folder, rules)
     _rest(found, folder, rules)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from workers.detect import frameworks, versions
-from workers.detect.ecosystems import imports, python_tests
+from workers.detect.ecosystems import imports, python_entry, python_install, python_tests
 from workers.detect.ecosystems.python_deps import Declared, declared, normal
+from workers.detect.families import GLUE
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import expand
 
@@ -30,9 +30,6 @@ LOCKS = (
     ("pylock.toml", "pip"),
     ("conda-lock.yml", "conda"),
 )
-SERVERS = frozenset({"flask", "fastapi", "starlette", "litestar", "quart", "falcon", "bottle"})
-SERVED_ENTRIES = ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py")
-"""Where an application object usually stands, in the package of one that serves."""
 
 
 def inspect(folder: Folder) -> Found | None:
@@ -59,10 +56,11 @@ def inspect(folder: Folder) -> Found | None:
     _version(found, folder, project)
     _framework(found, folder, deps)
     _workspace(found, folder, project)
-    _entry(found, folder, project)
+    python_entry.entry(found, folder, project)
     python_tests.tests(found, folder, project)
     _extension(found, folder, project)
-    _served(found, folder)
+    python_install.facts(found, folder, project)
+    python_entry.served(found, folder)
     found.strength = _strength(found, folder, project, bool(manifests or requirements))
     return found
 
@@ -151,75 +149,12 @@ def _workspace(found: Found, folder: Folder, project: dict[str, Any]) -> None:
         found.set("monorepo", "uv", folder.full("pyproject.toml"), line)
 
 
-def _entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
-    name = folder.has(*imports.ENTRIES)
-    if name:
-        found.set("entry_point", name, folder.full(name))
-    scripts = _table(_table(project, "project"), "scripts") or _table(
-        _table(_table(project, "tool"), "poetry"), "scripts"
-    )
-    for command, target in sorted(scripts.items()):
-        line = folder.line("pyproject.toml", command)
-        found.set("entry_point", str(target), folder.full("pyproject.toml"), line)
-    source = _source_dir(folder, str(_table(project, "project").get("name", "")))
-    if source:
-        found.facts["source_dir"] = source
-        served = folder.has(*(f"{source}/{name}" for name in SERVED_ENTRIES))
-        if served and found.framework in SERVERS:
-            found.set("entry_point", served, folder.full(served))
-    if found.framework in ("django",) and folder.has("manage.py"):
-        found.command("start", "python manage.py runserver 0.0.0.0:8000", folder.full("manage.py"))
-
-
 def _extension(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     """C sources that the package's own build compiles belong to the package."""
     requires = str(_table(project, "build-system").get("requires", "")).lower()
     script = folder.text("setup.py", rank=1) or ""
     if "cython" in requires or "meson-python" in requires or "Extension(" in script:
         found.facts["extension"] = "c"
-
-
-_SERVED = re.compile(
-    r"\b(gunicorn|uvicorn|hypercorn|daphne|waitress-serve|granian)\b[^\n]*?\s\"?([\w.]+):(\w+)"
-)
-
-
-def _served(found: Found, folder: Folder) -> None:
-    """The module a server is given: by the Procfile or Dockerfile, else Django's wsgi.py."""
-    manage = next(iter(folder.find("manage.py")), None) if found.framework == "django" else None
-    if manage:
-        found.facts["manage"] = manage
-    for name in ("Procfile", "Dockerfile"):
-        text = (folder.text(name, rank=2) or "").replace('", "', " ").replace('","', " ")
-        match = _SERVED.search(text)
-        if match:
-            kind = "asgi" if match.group(1) in ("uvicorn", "hypercorn", "daphne") else "wsgi"
-            found.facts.setdefault(kind, match.group(2))
-            found.say(
-                f"{kind}={match.group(2)}", folder.full(name), folder.line(name, match.group(2))
-            )
-    for kind in ("wsgi", "asgi") if found.framework == "django" else ():
-        path = next((p for p in folder.find(f"{kind}.py") if p.count("/") <= 2), None)
-        if path and kind not in found.facts:
-            start = len(manage.rpartition("/")[0]) + 1 if manage and "/" in manage else 0
-            found.facts[kind] = path[start:].removesuffix(".py").replace("/", ".")
-            found.say(f"{kind}={found.facts[kind]}", folder.full(path))
-
-
-def _source_dir(folder: Folder, name: str) -> str | None:
-    module = normal(name).replace("-", "_")
-    packages = sorted(
-        path.rpartition("/")[0]
-        for path in folder.below
-        if path.endswith("/__init__.py") and path.count("/") <= 2
-    )
-    for package in (f"src/{module}", module):
-        if package in packages:
-            return package
-    named = [p for p in packages if p.split("/")[0] not in ("test", "tests", "docs", "examples")]
-    if any(package.startswith("src/") for package in named):
-        return "src"
-    return named[0] if named else None
 
 
 def _strength(found: Found, folder: Folder, project: dict[str, Any], has_manifest: bool) -> float:
@@ -230,5 +165,7 @@ def _strength(found: Found, folder: Folder, project: dict[str, Any], has_manifes
     tools_only = folder.has("pyproject.toml") and not found.dependencies
     if tools_only and not folder.has("requirements.txt", "setup.cfg"):
         return 0.4 if folder.sources.get("python") else 0.1
-    written = folder.unsure or folder.sources.keys() & {"python", "notebook"}
+    written = folder.unsure or bool(folder.sources.keys() & {"python", "notebook"})
+    if not folder.sources.keys() - GLUE and not folder.like("*.sh", "*.html"):
+        written = True  # nothing else is: a program of one command, or hooks of a platform
     return 0.3 if not has_manifest else 0.9 if written else 0.5

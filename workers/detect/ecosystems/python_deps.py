@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -53,7 +54,16 @@ def declared(folder: Folder, project: dict[str, Any], requirements: list[str]) -
     ]:
         text = folder.text(name, rank=0 if name == "requirements.txt" else 2)
         found.add(_requirements(text or ""), name, dev=bool(_DEV.search(name)))
+        for other in _included(folder, name, text or ""):
+            found.add(_requirements(folder.text(other) or ""), other, dev=bool(_DEV.search(name)))
     return found
+
+
+def _included(folder: Folder, name: str, text: str) -> list[str]:
+    """Files of requirements below the folder that another names by `-r` (two at most)."""
+    named = re.findall(r"(?m)^\s*(?:-r|--requirement)[ =]\s*(\S+)", text)
+    paths = [posixpath.normpath(posixpath.join(posixpath.dirname(name), one)) for one in named]
+    return [path for path in paths if folder.reader.tree.may_hold(folder.full(path))][:2]
 
 
 def requirement(text: Any) -> str | None:
