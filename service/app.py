@@ -90,11 +90,12 @@ def _lifespan(
             http = await open_now.enter_async_context(_http())
             inbox = Inbox(short)
             open_now.push_async_callback(inbox.close)
+            stores = Stores.over(sync, settings)
             yield State(
-                settings=settings, stores=Stores.over(sync, settings), inbox=inbox, redis=short,
+                settings=settings, stores=stores, inbox=inbox, redis=short,
                 streams=streams, http=http,
                 limits=Limits(), senders=senders, keys=keys, metrics=Metrics(),
-                health=Health(settings, short, http), pages=pages,
+                health=Health(settings, short, http, stores.budget), pages=pages,
                 document=document,
             )  # fmt: skip
 

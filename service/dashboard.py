@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from redis.exceptions import RedisError
@@ -16,10 +16,9 @@ from starlette.responses import RedirectResponse, Response
 
 from service import auth, bodies, chat, lockout, projects, runs
 from service.graph import draw
-from service.metrics import NAMES, oldest_s
 from service.problems import Problem, status_of
 from service.rendering import phases, steps
-from service.state import Request, Stores
+from service.state import Request
 from workers import asking
 from workers.errors import BackendError, NotFound
 from workers.run_store import Busy
@@ -49,10 +48,11 @@ def page(endpoint: Endpoint) -> Endpoint:
 
 def _refusal(request: Request, status: int, detail: str) -> Response:
     title = HTTPStatus(status).phrase
-    return _html(request, "refusal", status, title=title, detail=detail)
+    return html(request, "refusal", status, title=title, detail=detail)
 
 
-def _html(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+def html(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    """The page `name`, with what every page knows."""
     session = request.scope.get("dashboard_session")
     role = session.role if session else auth.Role.READ
     return request.state["pages"].html(
@@ -69,7 +69,7 @@ def _html(request: Request, name: str, status: int = 200, **values: Any) -> Resp
 @page
 async def login_page(request: Request) -> Response:
     """Where a token is asked for."""
-    return _html(request, "login", next=_next(request.query_params.get("next", "")), wrong="")
+    return html(request, "login", next=_next(request.query_params.get("next", "")), wrong="")
 
 
 @page
@@ -79,12 +79,12 @@ async def login(request: Request) -> Response:
     target = _next(form.get("next", ""))
     if wait := await lockout.locked(request, "api"):
         wrong = f"Too many wrong tokens. Try again in {wait} seconds."
-        return _html(request, "login", 429, next=target, wrong=wrong)
+        return html(request, "login", 429, next=target, wrong=wrong)
     keys = request.state["keys"]
     cookie = keys.new_session(form.get("token", "").strip())
     if cookie is None:
         await lockout.failed(request, "api")
-        return _html(request, "login", 401, next=target, wrong="This is not one of the API tokens.")
+        return html(request, "login", 401, next=target, wrong="This is not one of the API tokens.")
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
         keys.cookie, cookie, max_age=auth.SESSION_S, httponly=True, samesite="strict",
@@ -123,7 +123,7 @@ async def runs_page(request: Request) -> Response:
     found = await run_in_threadpool(stores.runs.page, state=state, before=cursor, limit=PAGE)
     counts = await run_in_threadpool(stores.runs.counts)
     following = found[-1].id if len(found) == PAGE else None
-    return _html(
+    return html(
         request, "runs", runs=found, counts={s: n for s, n in counts.items() if n}, state=state,
         total=sum(counts.values()), following=following, cursor=cursor,
     )  # fmt: skip
@@ -136,7 +136,7 @@ async def run_page(request: Request) -> Response:
     run = await run_in_threadpool(stores.runs.get, request.path_params["id"])
     lines = await run_in_threadpool(stores.runs.progress, run.id)
     step = run.next_step or (projects.NEXT_STEPS.get(run.state) if run.active else None)
-    return _html(
+    return html(
         request, "run", run=run, steps=steps(lines), phases=phases(run, lines),
         drawing=draw(run.graph), next_step=step, last=lines[-1].id if lines else "0",
     )  # fmt: skip
@@ -169,7 +169,7 @@ async def project_page(request: Request) -> Response:
         status = projects.ProjectStatus(id=project.id, path=project.path, url=project.url)
     made = await run_in_threadpool(stores.runs.page, project=project.id, limit=10)
     heard = await run_in_threadpool(stores.ledger.deliveries, project=project.id, limit=10)
-    return _html(request, "project", project=status, runs=made, deliveries=heard)
+    return html(request, "project", project=status, runs=made, deliveries=heard)
 
 
 @page
@@ -197,7 +197,7 @@ async def learned_page(request: Request) -> Response:
     """Learned pipelines."""
     _, cursor = runs.page_of(request)
     found = await run_in_threadpool(request.state["stores"].learned.list, cursor or None, PAGE)
-    return _html(request, "learned", learned=found.items, following=found.next, cursor=cursor)
+    return html(request, "learned", learned=found.items, following=found.next, cursor=cursor)
 
 
 @page
@@ -214,7 +214,7 @@ async def deliveries_page(request: Request) -> Response:
     ledger = request.state["stores"].ledger
     found = await run_in_threadpool(ledger.deliveries, before=cursor, limit=PAGE)
     following = found[-1].id if len(found) == PAGE else None
-    return _html(request, "deliveries", deliveries=found, following=following, cursor=cursor)
+    return html(request, "deliveries", deliveries=found, following=following, cursor=cursor)
 
 
 @page
@@ -226,59 +226,13 @@ async def replay(request: Request) -> Response:
     return RedirectResponse("/deliveries", 303)
 
 
-@page
-async def dead_page(request: Request) -> Response:
-    """Work that was given up."""
-    _, cursor = runs.page_of(request)
-    if cursor and not (cursor.isascii() and cursor.isdigit()):
-        raise Problem(422, "cursor should be the `next` of an earlier page")
-    dead = request.state["stores"].dead
-    found = await run_in_threadpool(dead.list, before=int(cursor or 0), limit=PAGE)
-    following = str(found[-1].at) if len(found) == PAGE else None
-    return _html(request, "dead", letters=found, following=following, cursor=cursor)
-
-
-@page
-async def replay_dead(request: Request) -> Response:
-    """Set the work of a dead letter going again, as a button."""
-    stores = request.state["stores"]
-    await run_in_threadpool(
-        stores.dead.replay, request.path_params["id"], stores.ledger, stores.runs
-    )
-    return RedirectResponse("/dead", 303)
-
-
-# -- state
-
-
-class Queue(NamedTuple):
-    """Work that is not done, and wake-ups that no worker has taken."""
-
-    name: str
-    projects: int
-    wake_ups: int
-    oldest_s: float
-
-
-@page
-async def health_page(request: Request) -> Response:
-    """Each dependency, and how far the workers are."""
-    report = await request.state["health"].report()
-    queues = await run_in_threadpool(_queues, request.state["stores"])
-    return _html(request, "health", report=report, queues=queues)
-
-
-def _queues(stores: Stores) -> list[Queue]:
-    return [Queue(q, *stores.ledger.waiting(q), oldest_s(stores, q)) for q in NAMES]
-
-
 # -- chat
 
 
 @page
 async def chat_page(request: Request) -> Response:
     """Where questions are asked."""
-    return _html(request, "chat", model=request.state["settings"].ollama_model)
+    return html(request, "chat", model=request.state["settings"].ollama_model)
 
 
 async def ask(request: Request) -> Response:

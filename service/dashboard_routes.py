@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service import dashboard
+from service import dashboard, dashboard_state
 from service.auth import Access, Role
 from service.routes import Answer, Endpoint, EndpointFunction, Operation, Parameter
 
@@ -40,8 +40,8 @@ def routes() -> list[Endpoint]:
         _page("/projects/{id:path}", dashboard.project_page, "One project", errors=(404, 422)),
         _page("/learned", dashboard.learned_page, "Learned pipelines", "cursor", errors=(422,)),
         _page("/deliveries", dashboard.deliveries_page, "Deliveries", "cursor", errors=(422,)),
-        _page("/dead", dashboard.dead_page, "Work that was given up", "cursor", errors=(422,)),
-        _page("/status", dashboard.health_page, "Dependencies and queues"),
+        _page("/dead", dashboard_state.dead_page, "Given up", "cursor", errors=(422,)),
+        _page("/status", dashboard_state.health_page, "Dependencies and queues"),
         _page("/chat", dashboard.chat_page, "Questions"),
         Endpoint("GET", "/projects", dashboard.find_project, Operation(
             summary="From a project's id or path to its page", access=Access.SESSION,
@@ -52,7 +52,9 @@ def routes() -> list[Endpoint]:
         _form("/projects/{id:path}/retrigger", dashboard.retrigger, "Run again", 404, 422),
         _form("/learned/{id}/forget", dashboard.forget, "Forget", 404, role=Role.ADMIN),
         _form("/deliveries/{id}/replay", dashboard.replay, "Carry a delivery out again", 404),
-        _form("/dead/{id}/replay", dashboard.replay_dead, "Set it going again", 404, 409),
+        _form("/sweep", dashboard_state.sweep, "Look at all projects now"),
+        _form("/budget/reset", dashboard_state.reset_budget, "Let commits go on"),
+        _form("/dead/{id}/replay", dashboard_state.replay_dead, "Set it going again", 404, 409),
         Endpoint("POST", "/chat", dashboard.ask, Operation(
             summary="Ask, from the page", role=Role.READ, access=Access.SESSION, tag="Dashboard",
             body=dict[str, Any], body_media=FORM,

@@ -11,9 +11,11 @@ import httpx
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.state import Request
+from workers.budget import Budget, BudgetState
 from workers.settings import Settings
 
 CHECK_S = 2.0
@@ -30,10 +32,13 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`degraded`: something but Redis is down, and work goes on. `down`: Redis is."""
+    """`degraded`: something but Redis is down and work goes on, or the budget of commits is
+    tripped and waits for a person. `down`: Redis is."""
 
     status: Literal["ok", "degraded", "down"]
     dependencies: dict[str, Check]
+    budget: BudgetState | None = None
+    """Of commits to all projects; None where Redis does not answer."""
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -45,10 +50,13 @@ class Liveness(msgspec.Struct, frozen=True):
 class Health:
     """Asks the dependencies, all at once."""
 
-    def __init__(self, settings: Settings, redis: Redis, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self, settings: Settings, redis: Redis, http: httpx.AsyncClient, budget: Budget
+    ) -> None:
         self._settings = settings
         self._redis = redis
         self._http = http
+        self._budget = budget
         self._lock = asyncio.Lock()
         self._kept: tuple[float, Report] | None = None
 
@@ -71,7 +79,17 @@ class Health:
         answers = await asyncio.gather(*(_timed(check) for check in checks.values()))
         found = dict(zip(checks, answers, strict=True))
         down = [name for name, check in found.items() if check.state == "down"]
-        return Report("down" if "redis" in down else "degraded" if down else "ok", found)
+        budget = None if "redis" in down else await self._spent()
+        tripped = budget is not None and budget.state == "tripped"
+        if "redis" in down:
+            return Report("down", found)
+        return Report("degraded" if down or tripped else "ok", found, budget)
+
+    async def _spent(self) -> BudgetState | None:
+        try:
+            return await run_in_threadpool(self._budget.state)
+        except RedisError:
+            return None
 
     async def _ping(self) -> str | None:
         await self._redis.ping()

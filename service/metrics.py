@@ -70,6 +70,14 @@ class Metrics:
             f"{NAME}_dead_letters", "Work that was given up and waits for a person",
             registry=registry,
         )  # fmt: skip
+        self._commits = Gauge(
+            f"{NAME}_commits_last_hour", "Commits to all projects in the last hour",
+            registry=registry,
+        )  # fmt: skip
+        self._tripped = Gauge(
+            f"{NAME}_budget_tripped", "Whether commits wait for a person to reset the budget",
+            registry=registry,
+        )  # fmt: skip
         self._redis = Gauge(
             f"{NAME}_redis_up", "Whether Redis answered this scrape", registry=registry
         )  # fmt: skip
@@ -88,6 +96,9 @@ class Metrics:
         for state, count in stores.runs.counts().items():
             self._runs.labels(state).set(count)
         self._dead.set(stores.dead.count())
+        budget = stores.budget.state()
+        self._commits.set(budget.spent)
+        self._tripped.set(budget.state == "tripped")
         for queue in NAMES:
             dirty, waiting = stores.ledger.waiting(queue)
             self._dirty.labels(queue).set(dirty)

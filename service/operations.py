@@ -1,4 +1,4 @@
-"""`/api/v1/sweep`, `/dead`, `/audit`: what an operator looks at and sets going."""
+"""`/api/v1/sweep`, `/dead`, `/audit`, `/budget`: what an operator looks at and sets going."""
 
 from __future__ import annotations
 
@@ -104,3 +104,13 @@ async def replay_dead(request: Request) -> Response:
     stores, letter = request.state["stores"], request.path_params["id"]
     run = await run_in_threadpool(stores.dead.replay, letter, stores.ledger, stores.runs)
     return as_json(Revived(letter, run or None), 202)
+
+
+async def show_budget(request: Request) -> Response:
+    """How the budget of commits to all projects stands."""
+    return as_json(await run_in_threadpool(request.state["stores"].budget.state))
+
+
+async def reset_budget(request: Request) -> Response:
+    """A person has looked: commits go on, with a new hour."""
+    return as_json(await run_in_threadpool(request.state["stores"].budget.reset))

@@ -26,12 +26,29 @@ NEXT_STEPS = {
 }
 
 
+LOOKED_THROUGH = 20
+"""Runs of a project, newest first, among which its merge request's is looked for."""
+
+
 class LastEvent(msgspec.Struct, frozen=True):
     """The newest delivery about a project. `at` is RFC 3339, UTC."""
 
     kind: str
     at: str
     delivery: str
+
+
+class OurRequest(msgspec.Struct, frozen=True):
+    """Our merge request, which an earlier run than the newest may have opened.
+
+    `state` is `opened`, `closed` or `merged`, as GitLab told last; `run` made it, where that is
+    still known.
+    """
+
+    iid: int
+    state: str
+    url: str = ""
+    run: str | None = None
 
 
 class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +62,7 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     next_step: str | None = None
     run: dict[str, Any] | None = None
+    merge_request: OurRequest | None = None
     hook: dict[str, str] = {}
     facts: dict[str, str] = {}
     """What else is kept of it."""
@@ -119,6 +137,7 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
         reason=decided.get("reason") or reason or None,
         next_step=decided.get("next_step") or _next_step(decided, run),
         run=public(run, contents=False) if run else None,
+        merge_request=_merge_request(stores, project.id, facts),
         hook={_hook_fact(k): _fact(k, v) for k, v in facts.items() if k.startswith("hook")},
         facts={
             k: _fact(k, v) for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")
@@ -126,10 +145,22 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
     )
 
 
+def _merge_request(stores: Stores, project: int, facts: dict[str, str]) -> OurRequest | None:
+    """What the ledger knows of it, and the run that opened it among the newest."""
+    iid = int(facts.get("merge_request", "0"))
+    if not iid:
+        return None
+    state = facts.get("merge_request_state", "opened")
+    for run in stores.runs.page(project=project, limit=LOOKED_THROUGH):
+        if run.merge_request is not None and run.merge_request.iid == iid:
+            return OurRequest(iid, state, run.merge_request.url, run.id)
+    return OurRequest(iid, state)
+
+
 SHOWN = frozenset(
     {"path", "url", "last_event", "last_event_at", "last_delivery", "decision", "reason",
-     "next_step", "run", "active", "generate_wanted", "generate_done", "record_wanted",
-     "record_done"}
+     "next_step", "run", "active", "merge_request", "merge_request_state", "generate_wanted",
+     "generate_done", "record_wanted", "record_done"}
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 from starlette.requests import Request as StarletteRequest
 
 from workers.audit import Audit
+from workers.budget import Budget
 from workers.dead import DeadLetters
 from workers.dry_runs import DryRuns
 from workers.learned import LearnedStore
@@ -47,6 +48,7 @@ class Stores(NamedTuple):
     sweeps: Sweeps
     dead: DeadLetters
     audit: Audit
+    budget: Budget
 
     @classmethod
     def over(cls, redis: Redis, settings: Settings) -> Stores:
@@ -58,6 +60,7 @@ class Stores(NamedTuple):
         return cls(
             redis, Ledger(redis), RunStore(redis), learned, Lent(redis, key), DryRuns(redis),
             sweeps, DeadLetters(redis), Audit(redis),
+            Budget(redis, settings.commits_per_hour),
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from service import (
 )
 from service.auth import Access, Role
 from service.routes import Answer, Endpoint, Operation, Parameter
+from workers.budget import BudgetState
 from workers.learned_origins import Revoked
 from workers.runs import Run, State
 from workers.sweeps import Report
@@ -170,6 +171,14 @@ def _records() -> list[Endpoint]:
 
 def _care() -> list[Endpoint]:
     return [
+        Endpoint("GET", "/api/v1/budget", operations.show_budget, Operation(
+            summary="Commits to all projects in the last hour, and of how many", tag="Operations",
+            answers={200: Answer("The budget", BudgetState)},
+        )),
+        Endpoint("POST", "/api/v1/budget/reset", operations.reset_budget, Operation(
+            summary="Let commits go on after the budget was spent", tag="Operations",
+            answers={200: Answer("The budget", BudgetState)},
+        )),
         Endpoint("GET", "/api/v1/dead", operations.list_dead, Operation(
             summary="Work that was given up: it waits for a person", tag="Operations",
             parameters=(CURSOR, LIMIT),

@@ -43,6 +43,12 @@ from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
 
+BUDGET_SPENT = (
+    "the budget of commits to all projects is spent (COMMITS_PER_HOUR); find out why, then reset it"
+    " (devops-backend budget reset)"
+)
+BUDGET_LOOK_S = 120.0
+
 
 def carry_out(parts: Parts, run: Run) -> Run:
     """Take a run as far as it goes now. Never raises BackendError: a run ends in a state.
@@ -158,6 +164,8 @@ class _Carrier(Standing):
         )
         if stop:
             return self.stop(stop)
+        if not self.parts.budget.spend(self.run.id):
+            raise Retryable(BUDGET_SPENT, BUDGET_LOOK_S)
         files = {file.path: file.content or "" for file in self.run.files}
         kept = tuple(sorted(set(files) & existing))
         self.change("committing", State.COMMITTING, kept=kept)

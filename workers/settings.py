@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     poll_interval_s: float = Field(30, gt=0, le=3600)
     poll_limit_s: float = Field(900, gt=0, le=86400)
     sweep_interval_s: float = Field(600, ge=10, le=86400)
+    commits_per_hour: int = Field(1000, ge=1, le=1_000_000)
     image_registry: str = "ai-nexus:5001/apm-repo/demo"
     image_builder: Literal["auto", "kaniko", "buildkit", "buildah", "docker"] = "auto"
     image_mirror: str | None = None

@@ -91,12 +91,16 @@ class Standing:
         pause = min(max(after, 1.0), LONGEST_WAIT_S)
         self.change(
             f"{step}: {reason}; tried again in {pause:.0f} s", self.run.state, reason=reason,
-            attempts=self.run.attempts if broken else 0,
+            attempts=self.run.attempts if broken else 0, next_step=_by_itself(pause),
         )  # fmt: skip
         project = self.run.project.id
         self.parts.ledger.later(f"generate:{project}", now_ms() + int(pause * 1000))
-        self.decided("retry", reason, f"tried again by itself in {pause:.0f} s")
+        self.decided("retry", reason, _by_itself(pause))
         return self.run
+
+
+def _by_itself(pause: float) -> str:
+    return f"tried again by itself in {pause:.0f} s"
 
 
 _STEP: dict[State, str] = {

@@ -10,6 +10,7 @@ import redis
 from pydantic import SecretStr
 
 from workers.audit import Audit
+from workers.budget import Budget
 from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
 from workers.clients.ollama import Model
@@ -80,6 +81,10 @@ class Parts:
     @cached_property
     def sweeps(self) -> Sweeps:
         return Sweeps(self.redis, self.settings.sweep_interval_s)
+
+    @cached_property
+    def budget(self) -> Budget:
+        return Budget(self.redis, self.settings.commits_per_hour)
 
     @cached_property
     def dead(self) -> DeadLetters:

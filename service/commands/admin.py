@@ -57,7 +57,8 @@ def hooks_install(
     """Install or repair the webhook that brings GitLab's events here.
 
     Without an option it is the system hook, which needs an administrator's token. GitLab.com has
-    none: `--group` hears of new projects there, `--project` of one project's pushes.
+    none: `--group` hears of new projects there, `--project` of one project's pushes. It stands in
+    the audit log where REDIS_URL is set or `up` runs here.
     """
     import getpass
 
@@ -78,8 +79,6 @@ def hooks_install(
     else:
         how = "created" if state.created else "written anew"
         output.console().print(f"{what} {state.id} {how} → {url}")
-    if settings.redis_url is None:
-        output.note("note: REDIS_URL is not set and no `up` runs here: the audit log knows nothing")
     for note in _notes(state, bool(signing)):
         output.note(f"note: {note}")
 

@@ -1,4 +1,4 @@
-"""`sweep`, `audit`, `dead`, `backup`, `restore`: what keeps the service healthy, by hand."""
+"""`sweep`, `audit`, `dead`, `budget`, `backup`, `restore`: keeping the service healthy by hand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from service.commands import output
 from service.commands.run import _with_redis
 from service.commands.stores import Limit, _parts
+from workers.budget import BudgetState
 from workers.errors import Rejected
 from workers.settings import Settings
 from workers.sweeps import Report
@@ -26,6 +27,10 @@ def register(app: typer.Typer) -> None:
     app.command()(audit)
     app.command()(backup)
     app.command()(restore)
+    budget = typer.Typer(help="Commits to all projects in an hour.", no_args_is_help=True)
+    budget.command("show")(budget_show)
+    budget.command("reset")(budget_reset)
+    app.add_typer(budget, name="budget")
     dead = typer.Typer(help="Work that was given up, and waits for a person.", no_args_is_help=True)
     dead.command("list")(dead_list)
     dead.command("replay")(dead_replay)
@@ -88,6 +93,23 @@ def audit(
 
 def _ended(status: int | None) -> str:
     return "not noted" if status is None else str(status) if status else "no answer"
+
+
+def budget_show(as_json: Json = False) -> None:
+    """Commits of the last hour, and of how many. Exit code 1 where it is tripped."""
+    found = _parts().budget.state()
+    _print_budget(found, as_json)
+    raise typer.Exit(1 if found.state == "tripped" else 0)
+
+
+def budget_reset(as_json: Json = False) -> None:
+    """Let commits go on after the budget was spent; runs that wait notice within two minutes."""
+    _print_budget(_parts().budget.reset(), as_json)
+
+
+def _print_budget(found: BudgetState, as_json: bool) -> None:
+    tripped = f"; tripped since {found.tripped_at}" if found.tripped_at else ""
+    output.print_result(found, f"{found.spent} of {found.limit} in the last hour{tripped}", as_json)
 
 
 def backup(

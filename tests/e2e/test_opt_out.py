@@ -89,7 +89,7 @@ def test_opening_it_again_by_hand_takes_the_opt_out_back(running: World) -> None
     project = closed(running, "reopened")
     change(running, project, state_event="reopen")
     running.until(
-        lambda: page(running, project)["facts"].get("merge_request_state") == "opened",
+        lambda: page(running, project)["merge_request"]["state"] == "opened",
         lambda: "the page to say so",
     )
     assert "opted_out" not in page(running, project)["facts"]
@@ -103,7 +103,7 @@ def test_merging_is_no_opt_out(running: World) -> None:
         running.forge.set_members(project, dana=40)
         gitlab.put("/merge_requests/1/merge").raise_for_status()
     running.until(
-        lambda: page(running, project)["facts"].get("merge_request_state") == "merged",
+        lambda: page(running, project)["merge_request"]["state"] == "merged",
         lambda: "the page to say so",
     )
     assert "opted_out" not in page(running, project)["facts"]

@@ -34,7 +34,7 @@ from workers.learned import LearnedStore
 from workers.learned_records import LearnedPipeline, Provenance
 from workers.ledger import Ledger
 from workers.run_store import RunStore
-from workers.runs import Commit, File, Project, Run, State, new_run
+from workers.runs import Commit, File, MergeRequest, Project, Run, State, new_run
 
 pytestmark = pytest.mark.timeout(60)
 SHOP = Project(42, "shop/api", "http://gitlab.example/shop/api")
@@ -645,6 +645,22 @@ def test_a_run_at_work_speaks_for_its_project(
     assert "old" not in (body["reason"], body["next_step"])
     moved(runs, run, State.SUCCEEDED)
     assert service.api("GET", "/api/v1/projects/42").json()["decision"] == "failed"
+
+
+def test_a_merge_request_of_an_earlier_run_is_shown(
+    service: Running, runs: RunStore, ledger: Ledger
+) -> None:
+    """The newest run made none: the one that is open is still the project's."""
+    ledger.note_project(42, {"merge_request": 3, "merge_request_state": "opened"})
+    first = runs.create(new_run(Project(42, "shop/api"), "push"))
+    moved(runs, first, State.SUCCEEDED, merge_request=MergeRequest(3, "http://gitlab.example/3"))
+    newest = runs.create(new_run(Project(42, "shop/api"), "retrigger"))
+    moved(runs, newest, State.SKIPPED, reason="nothing to build")
+    told = service.api("GET", "/api/v1/projects/42").json()
+    assert told["run"]["id"] == newest.id
+    assert told["merge_request"] == {
+        "iid": 3, "state": "opened", "url": "http://gitlab.example/3", "run": first.id,
+    }  # fmt: skip
 
 
 def test_a_project_nobody_spoke_of_says_what_to_look_at(service: Running) -> None:
