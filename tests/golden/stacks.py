@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from tests.golden.monorepos import services, twelve, within, workspace
 from workers.detect.analysis import Analysis, Service
 from workers.pipeline.plan import Plan, Site
@@ -320,6 +322,20 @@ ANSIBLE = Analysis(
 )
 SHELL = Analysis(language="shell", ecosystem="shell", has_tests=True, test_tool="bats")
 
+PNPM_ROOT = Analysis(
+    language="typescript",
+    ecosystem="node",
+    package_manager="pnpm",
+    version="22",
+    has_tests=True,
+    test_tool="vitest",
+    manifests=("package.json",),
+    lock_files=("pnpm-lock.yaml",),
+    commands={"build": ("pnpm -r run build",), "test": ("pnpm -r run test",)},
+    facts={"package_manager_version": "10.12.1", "tests_in": "each"},
+)
+CARGO_ROOT = msgspec.structs.replace(RUST, framework=None, port=None, facts={})
+
 STACKS: Mapping[str, tuple[Analysis, Site]] = {
     "go": (GO, NEXUS),
     "go-own-registry": (GO, OWN_REGISTRY),
@@ -361,10 +377,10 @@ STACKS: Mapping[str, tuple[Analysis, Site]] = {
     ),
     "twelve-services": (twelve(), NEXUS),
     "pnpm-workspace": (
-        workspace("pnpm", TYPESCRIPT_PNPM, {"apps/site": "nextjs", "packages/ui": None}),
+        workspace("pnpm", PNPM_ROOT, {"apps/site": "nextjs", "packages/ui": None}),
         NEXUS,
     ),
-    "cargo-workspace": (workspace("cargo", RUST, {"cli": None, "core": None}), NEXUS),
+    "cargo-workspace": (workspace("cargo", CARGO_ROOT, {"cli": None, "core": None}), NEXUS),
     "maven-modules": (
         workspace("maven", JAVA_MAVEN, {"api": "spring-boot", "core": None}),
         NEXUS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.detect import apps, extras, features, judge, nothing
+from workers.detect import apps, extras, features, judge, nothing, workspaces
 from workers.detect.analysis import Analysis, App, Evidence
 from workers.detect.extras import Extra
 from workers.detect.found import Folder, Found
@@ -27,7 +27,7 @@ def analysis(
     best = chosen.best
     if best.folder:
         best.facts["path"] = best.folder
-    _promote(best, inside)
+    workspaces.promote(best, inside)
     monorepo, listed = _parts(reader, best, inside, beside)
     commands = _commands(best, extra)
     return Analysis(
@@ -68,22 +68,6 @@ def parts(reader: Reader, beside: list[Found]) -> tuple[Analysis, ...]:
         analysis(reader, Verdict(one, one.strength), [], [], extras.of_part(root, one))
         for one in beside
     )
-
-
-def _promote(best: Found, inside: list[Found]) -> None:
-    """What a workspace's root leaves to its members: the one framework, the common test tool."""
-    shared = apps.shared_framework(inside) if best.framework is None else None
-    if shared is not None and (best.monorepo or len(best.members) == 1):
-        best.set("framework", shared.framework, shared.manifest)
-        best.set("port", shared.port, shared.manifest)
-    tools = [one for one in inside if one.test_tool and one.ecosystem == best.ecosystem]
-    if tools:
-        names = [one.test_tool for one in tools]
-        common = max(tools, key=lambda one: names.count(one.test_tool))
-        best.set("test_tool", common.test_tool, common.manifest)
-        if best.test_tool == common.test_tool and not best.commands.get("test"):
-            for command in common.commands.get("test", ())[:1]:
-                best.command("test", command, common.manifest)
 
 
 def _parts(

@@ -266,3 +266,49 @@ def test_modules_of_a_go_work_file_are_built_one_by_one(tmp_path: Path) -> None:
     assert [part.has_tests for part in found.parts] == [False, True]
     root: Files = {**files, "go.mod": "module example.com/root\n\ngo 1.24\n", "main.go": ""}
     assert analysed(tmp_path / "b", root).parts == ()
+
+
+MEMBER = '{"scripts": {"test": "vitest run", "build": "tsc"}, "devDependencies": {"vitest": "3"}}'
+
+
+def _workspace(root: str, *members: str) -> Files:
+    files: Files = {
+        "package.json": root,
+        "pnpm-workspace.yaml": "packages: ['packages/*']\n",
+        "pnpm-lock.yaml": "",
+    }
+    for number, text in enumerate(members):
+        files[f"packages/p{number}/package.json"] = text
+        files[f"packages/p{number}/a.test.js"] = ""
+    return files
+
+
+@pytest.mark.parametrize(
+    ("script", "command", "how"),
+    [
+        ("", "pnpm -r run test", "each"),
+        ("pnpm -r test", "pnpm -r run test", "each"),
+        ("turbo run test", "pnpm test", "script"),
+        ("pnpm --filter './packages/*' test", "pnpm test", "script"),
+        ("vitest run", "pnpm test", None),
+    ],
+)
+def test_the_root_of_a_workspace_runs_its_members_tests(
+    tmp_path: Path, script: str, command: str, how: str | None
+) -> None:
+    """By the manager's own recursion where nothing stands between; a runner takes no flags."""
+    root = f'{{"name": "r", "scripts": {{"test": "{script}"}}}}' if script else '{"name": "r"}'
+    found = analysed(tmp_path, _workspace(root, MEMBER, MEMBER))
+    assert found.monorepo == "pnpm"
+    assert (found.test_command, found.facts.get("tests_in")) == (command, how)
+    assert found.test_tool == "vitest"
+    assert found.build_command == "pnpm -r run build"
+    assert "test_script" not in found.facts
+
+
+def test_members_of_several_test_tools_share_no_flags(tmp_path: Path) -> None:
+    """Their tests run, and no tool's reporter is asked of another tool."""
+    other = '{"scripts": {"test": "jest"}, "devDependencies": {"jest": "30"}}'
+    found = analysed(tmp_path, _workspace('{"name": "r"}', MEMBER, other))
+    assert found.test_command == "pnpm -r run test"
+    assert (found.test_tool, found.facts["tests_in"]) == (None, "script")

@@ -55,6 +55,8 @@ def inspect(folder: Folder) -> Found | None:
     node_workspaces.workspaces(found, folder, package)
     _framework(found, folder, package, run, dev)
     node_scripts.scripts(found, folder, package)
+    if found.members and folder.has("tsconfig.json"):
+        found.facts["tsconfig"] = "true"
     _entry(found, folder, package)
     found.strength = _strength(found, folder, package, run, dev)
     if found.framework is None and not found.members:

@@ -16,6 +16,16 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "lint": ("lint", "eslint", "lint:check", "lint:ci", "lint:js", "format:check", "check"),
     "start": ("start", "start:prod", "serve", "start:production", "preview", "dev"),
 }
+_EACH = re.compile(
+    r"pnpm (?:-r|--recursive)(?: run)?(?: --if-present)? test|pnpm recursive (?:run )?test"
+    r"|npm (?:run )?test (?:--workspaces|-ws)(?: --if-present)?"
+    r"|npm run (?:--workspaces|-ws)(?: --if-present)? test"
+)
+_MEMBERS = re.compile(
+    r"\b(?:turbo|nx|lerna|moon|rush|wsrun|ultra|preconstruct)\b"
+    r"|\bpnpm\b.*(?:\s-r\b|--recursive|--filter|\s-F\b)|\bnpm\b.*(?:--workspaces?\b|\s-ws?\b)"
+    r"|\byarn workspaces? |\bbun\b.*--filter"
+)
 PLACEHOLDER = re.compile(r"no test|exit 1\s*$|^\s*(true|exit 0)\s*$", re.I)
 
 
@@ -30,6 +40,8 @@ def scripts(found: Found, folder: Folder, package: dict[str, Any]) -> None:
                 found.command(purpose, run(found.package_manager, name), found.manifest, line)
     _test_tool(found, folder, package, known)
     _tools(found, folder)
+    if found.members and "test" in found.commands and (how := _passes_on(known.get("test", ""))):
+        found.facts["test_script"] = how
     if known:
         found.facts["scripts"] = " ".join(sorted(known)[:40])
     if found.package_manager:
@@ -42,6 +54,13 @@ def run(manager: str | None, script: str) -> str:
     if script in ("test", "start") and manager != "bun":
         return f"{manager} {script}"
     return f"{manager} run {script}" if manager in ("npm", "bun") else f"{manager} {script}"
+
+
+def _passes_on(script: str) -> str | None:
+    """Whether a test script runs the members' own: `plain` where it does no more than that."""
+    if _EACH.fullmatch(script.strip()):
+        return "plain"
+    return "script" if _MEMBERS.search(script) else None
 
 
 def _placeholder(script: str) -> bool:
