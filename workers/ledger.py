@@ -30,6 +30,8 @@ DUE = key("due")
 SEEN_TTL_S = 86400
 STREAM_LENGTH = 100_000
 LEASE_MS = 20_000
+CLOCKS_DIFFER_MS = 60_000
+"""Between machines that agree, and then some."""
 FINAL = frozenset({"success", "failed", "canceled", "skipped"})
 """Final states of a GitLab pipeline (GitLab source: app/models/concerns/ci/has_status.rb)."""
 
@@ -86,12 +88,14 @@ def receive_call(event: Event, header_key: str = "") -> Call:
     project, queue, now = event.project_id, event.queue, now_ms()
     reason = event.ignored or ""
     seen = key("seen", "c", event.content_key)
+    # A project's own: nobody can have another project's delivery taken for known.
+    told = key("seen", "h", project, header_key[:128]) if header_key else seen
     field, heard = _heard(event, now)
     return Call(
         script("receive"),
         (
             DELIVERIES, key("project", project), key("dirty", queue), key("triggers", project),
-            seen, key("seen", "h", header_key[:128]) if header_key else seen, key("heard", project),
+            seen, told, key("heard", project),
             queues.queue_key(queue), queues.QUEUE_SET,
         ),
         (
@@ -191,9 +195,12 @@ class Ledger(Deliveries):
         return bool(call.run(self._redis))
 
     def dirty(self, queue: Queue, older_than_ms: int) -> list[int]:
-        """Projects with work that were last woken before then, oldest first."""
-        rows = self._redis.zrangebyscore(key("dirty", queue), "-inf", older_than_ms)
-        return [int(_str(row)) for row in rows]
+        """Projects with work that were last woken before then, oldest first; and those that were
+        woken in the future, by a clock that was ahead."""
+        name = key("dirty", queue)
+        old = self._redis.zrangebyscore(name, "-inf", older_than_ms)
+        ahead = self._redis.zrangebyscore(name, now_ms() + CLOCKS_DIFFER_MS, "+inf")
+        return [int(_str(row)) for row in (*old, *ahead)]
 
     def waiting(self, queue: Queue) -> tuple[int, int]:
         """How many projects have work, and how many wake-ups wait in RQ's list."""
@@ -218,6 +225,13 @@ class Ledger(Deliveries):
         return [
             _str(row) for row in self._redis.zrangebyscore(DUE, "-inf", now, start=0, num=limit)
         ]
+
+    def bring_back(self, ahead_ms: int) -> None:
+        """What was planned further ahead than anything ever is, by a clock that was ahead, is due
+        now."""
+        edge = now_ms() + ahead_ms
+        for row in self._redis.zrangebyscore(DUE, f"({edge}", "+inf", start=0, num=100):
+            self._redis.zadd(DUE, {_str(row): now_ms()}, xx=True, lt=True)
 
     def claim(self, what: str, again_ms: int) -> bool:
         """Take due work: whoever moves it first has it. It comes again at `again_ms` unless
@@ -283,6 +297,10 @@ class Ledger(Deliveries):
         if gone:
             pipe.hdel(key("project", project), *gone)
         pipe.execute()
+
+    def forget_later(self, project: int) -> None:
+        """A project is gone: what is known of it goes with its deliveries."""
+        self._redis.expire(key("project", project), DELIVERY_TTL_S)
 
     def heard(self, project: int) -> dict[str, Heard]:
         """Newest pipeline event by sha, newest final one by `sha:final`."""

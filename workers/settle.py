@@ -72,7 +72,10 @@ def catch_up(parts: Parts) -> None:
 
 
 def project_destroyed(parts: Parts, project: int) -> None:
-    """End what can no longer end by itself."""
+    """End what can no longer end by itself; what is known of it stays for a month."""
+    parts.ledger.forget_later(project)
+    parts.dead.drop(f"generate-{project}")
+    parts.dead.drop(f"record-{project}")
     active = parts.ledger.project(project).get("active")
     if active:
         reason = "the project was deleted"
@@ -122,7 +125,7 @@ def _by_poll(parts: Parts, run_id: str, heard: dict[str, Heard]) -> None:
         return
     settings, now = parts.settings, now_ms()
     parts = _lent(parts, run)
-    limit = run.committed_ms + int(settings.poll_limit_s * 1000)
+    limit = min(run.committed_ms, now) + int(settings.poll_limit_s * 1000)
     over = now >= limit
     if not over and (run.commit.sha in heard or f"{run.commit.sha}:final" in heard):
         # The hook works: no poll before the limit.

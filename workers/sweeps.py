@@ -84,8 +84,8 @@ class Sweeps:
     # -- when
 
     def plan(self) -> None:
-        """There is always a next one."""
-        self._redis.zadd(DUE, {SWEEP: now_ms() + self._every_ms}, nx=True)
+        """There is always a next one, and a clock that was ahead does not put it off."""
+        self._redis.zadd(DUE, {SWEEP: now_ms() + self._every_ms}, lt=True)
 
     def ask(self) -> str:
         """A thorough one, now, after one at work; gives the time (RFC 3339) it begins after."""

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.5
 LOST_AFTER_MS = 5_000
 """A wake-up that nobody took for so long is sent again, unless wake-ups wait in RQ's list."""
+AHEAD_S = 25 * 3600.0
+"""More than the longest POLL_LIMIT_S."""
 AGAIN_MS = 15_000
 """When due work that a dying ticker claimed comes again."""
 
@@ -29,8 +31,12 @@ AGAIN_MS = 15_000
 class Ticker:
     """One loop over the ledger."""
 
-    def __init__(self, ledger: Ledger, sweeps: Sweeps | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, sweeps: Sweeps | None = None, ahead_s: float = AHEAD_S
+    ) -> None:
+        """`ahead_s`: nothing is ever planned further ahead than that."""
         self._ledger = ledger
+        self._ahead_ms = int(ahead_s * 1000)
         self._sweeps = sweeps
 
     def run(self, stop: threading.Event) -> None:
@@ -45,6 +51,7 @@ class Ticker:
 
     def tick(self) -> None:
         """One round."""
+        self._ledger.bring_back(self._ahead_ms)
         if self._sweeps is not None:
             self._sweeps.plan()
         self.send_due()

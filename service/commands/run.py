@@ -161,6 +161,7 @@ def ticker() -> None:
     from workers import logs
     from workers.connect import connect
     from workers.ledger import Ledger
+    from workers.standing import LONGEST_WAIT_S
     from workers.supervisor import bind_to_parent, stop_on_signals
     from workers.sweeps import Sweeps
     from workers.ticker import Ticker
@@ -171,7 +172,8 @@ def ticker() -> None:
     upgrade_store(settings)
     redis = connect(settings.redis_url or "")
     sweeps = Sweeps(redis, settings.sweep_interval_s)
-    Ticker(Ledger(redis), sweeps).run(stop_on_signals())
+    ahead_s = max(settings.poll_limit_s, settings.sweep_interval_s, LONGEST_WAIT_S) + 60
+    Ticker(Ledger(redis), sweeps, ahead_s).run(stop_on_signals())
 
 
 def _show_once(settings: Settings, made: list[str]) -> None:

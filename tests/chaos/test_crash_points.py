@@ -56,9 +56,10 @@ class Bench:
 
     def __init__(self, instance: Instance, server: EmbeddedRedis, folder: Path) -> None:
         self.instance = instance
-        settings = demo_settings(folder, instance.url, BOT_TOKEN, 1).model_copy(
+        wanted = demo_settings(folder, instance.url, BOT_TOKEN, 1).model_copy(
             update={"redis_url": server.url, "gitlab_webhook_secret": (SecretStr("s" * 32),)}
         )
+        settings, _ = wanted.with_secrets()
         pool: Any = redis.ConnectionPool.from_url(server.url, connection_class=Mortal)
         self.client = redis.Redis(connection_pool=pool)
         self.parts = Parts(settings)

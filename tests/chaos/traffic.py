@@ -81,8 +81,7 @@ def make(subjects: Sequence[Subject], count: int, seed: int) -> list[Delivery]:
 
 def first_pushes(subjects: Sequence[Subject]) -> list[Delivery]:
     """What GitLab tells of each project's first push."""
-    rng = random.Random(1)
-    return [_one(rng, subject, 1) for subject in subjects]
+    return [_one(random.Random(subject.path), subject, 1) for subject in subjects]
 
 
 def _one(rng: random.Random, subject: Subject, turn: int) -> Delivery:

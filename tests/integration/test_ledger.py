@@ -46,6 +46,7 @@ def test_the_same_delivery_by_key_or_by_content_is_a_duplicate(ledger: Ledger) -
     assert {again.status, other.status} == {"duplicate"}
     assert again.delivery == other.delivery == first.delivery
     assert len(ledger.deliveries()) == 1
+    assert ledger.receive(push(8), "key-1").status == "accepted", "another project's key"
 
 
 def test_a_dirty_project_is_woken_once_however_many_deliveries(

@@ -11,9 +11,10 @@ import redis
 from workers.decide import decide
 from workers.deliveries import key, now_ms
 from workers.events import Event
-from workers.ledger import Ledger, Trigger, Work
+from workers.ledger import DUE, Ledger, Trigger, Work
 from workers.run_store import RunStore
 from workers.runs import Options, Project, Run, State, new_run
+from workers.sweeps import SWEEP, Sweeps
 from workers.ticker import LOST_AFTER_MS, Ticker
 
 
@@ -74,6 +75,26 @@ class TestTicker:
         (job,) = redis_client.lrange("rq:queue:generate", 0, -1)
         assert str(job).startswith("b'generate-7-")
         assert LOST_AFTER_MS < 20_000
+
+    def test_a_clock_that_was_ahead_puts_nothing_off(
+        self, ledger: Ledger, redis_client: redis.Redis
+    ) -> None:
+        """Work planned or stamped for tomorrow, by a clock that has come back since, is taken up
+        now; so is the next sweep. What is planned within bounds keeps its time."""
+        tomorrow, soon = now_ms() + 86_400_000, now_ms() + 600_000
+        ledger.later("generate:7", tomorrow)
+        ledger.later("generate:9", soon)
+        ledger.later(SWEEP, tomorrow)
+        ledger.receive(Event("push", 8, ref="main", before="0", after="1"))
+        redis_client.delete("rq:queue:generate")
+        redis_client.zadd(key("dirty", "generate"), {"8": tomorrow})
+        ticker = Ticker(ledger, Sweeps(redis_client, 600), ahead_s=960)
+        ticker.tick()
+        ticker.tick()
+        assert ledger.take(7, "generate") is not None
+        assert redis_client.llen("rq:queue:generate") == 2
+        assert redis_client.zscore(DUE, "generate:9") == soon
+        assert SWEEP in ledger.due(soon)
 
     def test_busy_workers_are_not_flooded(self, ledger: Ledger, redis_client: redis.Redis) -> None:
         """As many wake-ups wait as projects have work: nothing is lost, nothing is added."""
