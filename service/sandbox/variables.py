@@ -46,6 +46,9 @@ def variables_for(
         "CI_SERVER_URL": forge.url,
         "CI_API_V4_URL": f"{forge.url}/api/v4",
     }
+    if project.container_registry_enabled:
+        host = forge.url.partition("://")[2]
+        known |= {"CI_REGISTRY": host, "CI_REGISTRY_IMAGE": f"{host}/{project.full_path.lower()}"}
     known |= _of_request(request) if request else {"CI_COMMIT_BRANCH": branch}
     requests = [f"{project.full_path}!{r.iid}" for r in open_requests(project, branch)]
     if requests:

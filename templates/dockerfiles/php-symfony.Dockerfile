@@ -11,7 +11,7 @@ FROM ${BASE_REGISTRY}/mlocati/php-extension-installer:2 AS extensions
 
 FROM ${BASE_REGISTRY}/library/php:$[[ version ]]-apache-bookworm
 COPY --from=extensions /usr/bin/install-php-extensions /usr/local/bin/
-RUN install-php-extensions bcmath intl opcache pdo_mysql pdo_pgsql zip
+RUN install-php-extensions bcmath intl opcache pdo_mysql pdo_pgsql redis zip
 RUN sed -i 's/Listen 80$/Listen 8080/' /etc/apache2/ports.conf \
  && sed -i -e 's/:80>/:8080>/' -e 's#/var/www/html#/var/www/html/$[[ web_root ]]#' \
     /etc/apache2/sites-available/000-default.conf \
