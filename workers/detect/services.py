@@ -49,7 +49,8 @@ def _all(root: Folder, best: Found | None) -> Iterator[tuple[str, str | None, st
         file = place.has(*COMPOSE)
         if file:
             text = place.text(file, rank=2)
-            for image in _compose_images(place.yaml(file, rank=2)):
+            built = "" if folder else here.path
+            for image in _compose_images(place.yaml(file, rank=2), built):
                 yield from _from_image(image, place.full(file), text)
     for file in [name for name in ci.files(root) if name != ".gitlab-ci.yml"][:2]:
         text = root.text(file, rank=3)
@@ -79,12 +80,40 @@ def published_port(folder: Folder) -> tuple[int, str, int] | None:
     return None
 
 
-def _compose_images(data: dict[str, Any]) -> Iterator[str]:
-    services = data.get("services")
-    for service in (services if isinstance(services, dict) else {}).values():
-        image = service.get("image") if isinstance(service, dict) else None
-        if isinstance(image, str):
+def _compose_images(data: dict[str, Any], built: str) -> Iterator[str]:
+    """Images of a compose file; where it builds the folder `built`, those that this waits for."""
+    named = data.get("services")
+    services = {
+        n: s for n, s in (named if isinstance(named, dict) else {}).items() if isinstance(s, dict)
+    }
+    wanted = _waited_for(services, built) if built else None
+    for name, service in services.items():
+        image = service.get("image")
+        if isinstance(image, str) and (wanted is None or name in wanted):
             yield image
+
+
+def _waited_for(services: dict[str, dict[str, Any]], built: str) -> set[str] | None:
+    """What a service built from a folder waits for, all the way; None where it does not say."""
+
+    def folder(service: dict[str, Any]) -> str:
+        build = service.get("build")
+        context = build.get("context") if isinstance(build, dict) else build
+        return str(context or "").removeprefix("./").strip("/")
+
+    left = [name for name, service in services.items() if folder(service) == built]
+    if not any(services[name].get("depends_on") for name in left):
+        return None
+    seen: set[str] = set()
+    while left:
+        name = left.pop()
+        if name in services and name not in seen:
+            seen.add(name)
+            needed = services[name].get("depends_on")
+            left += (
+                [n for n in needed if isinstance(n, str)] if isinstance(needed, list | dict) else []
+            )
+    return seen
 
 
 def _pipeline_images(value: Any, inside: bool = False, depth: int = 10) -> Iterator[str]:

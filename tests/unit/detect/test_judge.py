@@ -312,3 +312,27 @@ def test_members_of_several_test_tools_share_no_flags(tmp_path: Path) -> None:
     found = analysed(tmp_path, _workspace('{"name": "r"}', MEMBER, other))
     assert found.test_command == "pnpm -r run test"
     assert (found.test_tool, found.facts["tests_in"]) == (None, "script")
+
+
+def test_each_program_gets_the_servers_that_it_waits_for(tmp_path: Path) -> None:
+    """A compose file at the root tells which program depends on which server, all the way."""
+    compose = (
+        "services:\n"
+        "  api:\n    build: ./api\n    depends_on: [migrate]\n"
+        "  migrate:\n    build: {context: api}\n    depends_on: {db: {condition: healthy}}\n"
+        "  web:\n    build: {context: ./web/}\n    depends_on: [api, web]\n"
+        "  db:\n    image: postgres:16\n"
+        "  cache:\n    image: redis\n"
+    )
+    files: Files = {
+        "api/go.mod": "module example.com/api\n\ngo 1.24\n",
+        "api/main.go": "",
+        "web/package.json": '{"dependencies": {"next": "15"}}',
+        "web/app/page.js": "",
+        "worker/go.mod": "module example.com/worker\n\ngo 1.24\n",
+        "worker/main.go": "",
+        "docker-compose.yml": compose,
+    }
+    found = analysed(tmp_path, files)
+    servers = {p.facts["path"]: [s.name for s in p.services] for p in found.parts}
+    assert servers == {"api": ["postgres"], "web": ["postgres"], "worker": ["postgres", "redis"]}

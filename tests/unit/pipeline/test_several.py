@@ -209,6 +209,16 @@ def test_names_are_short_and_never_shared() -> None:
     assert [app.name for app in made(twins).plan.apps] == ["shop-api", "bank-api", "web-ui"]
 
 
+def test_where_names_cannot_be_told_apart_the_main_app_stands_alone() -> None:
+    """A pipeline for one app is better than none, and why it is so is said."""
+    paths = ("x/api", "X/api", "x-api-1")
+    twins = services(*(within(path, GO) for path in paths))
+    found = made(twins)
+    assert found.plan.apps == ()
+    assert "unit_tests" in found.plan.jobs
+    assert str(found.fallback_reason).startswith("several apps: two apps would both have")
+
+
 def test_versions_are_each_apps_own() -> None:
     two = services(within("a", GO), within("b", msgspec.structs.replace(GO, version="1.25")))
     whole = jobs(made(two).plan)
