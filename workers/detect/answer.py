@@ -28,6 +28,7 @@ def analysis(
     if best.folder:
         best.facts["path"] = best.folder
     workspaces.promote(best, inside)
+    workspaces.note_dockerfiles(reader, best)
     monorepo, listed = _parts(reader, best, inside, beside)
     commands = _commands(best, extra)
     return Analysis(

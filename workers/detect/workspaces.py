@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workers.detect import apps
 from workers.detect.found import Found
+from workers.detect.read import Reader
 
 RECURSIVE = {
     "npm": "npm run {} --workspaces --if-present",
@@ -33,6 +34,14 @@ def promote(best: Found, inside: list[Found]) -> None:
                 best.command("test", command, common.manifest)
     if best.ecosystem == "node" and best.monorepo:
         _recurse(best, [one for one in inside if one.ecosystem == "node"])
+
+
+def note_dockerfiles(reader: Reader, best: Found) -> None:
+    """Dockerfiles of members: what they are built from, the root or their folder, is not told."""
+    files = [f"{path}/Dockerfile" for path in best.members]
+    known = [path for path in files if reader.has(path)]
+    if best.monorepo and known:
+        best.facts["member_dockerfiles"] = " ".join(known)
 
 
 def _recurse(best: Found, inside: list[Found]) -> None:

@@ -177,6 +177,7 @@ def build(
         required_variables=assemble.required(body, known, jobs),
         notes=(
             *_other_apps(analysis, folder),
+            *_members_images(analysis),
             *docker_notes,
             *job_notes,
             *assemble.notes(body, known, empty, fills),
@@ -210,6 +211,13 @@ def _other_apps(analysis: Analysis, folder: str) -> tuple[str, ...]:
     if not others:
         return ()
     return (f"The pipeline works in {folder}; {len(others)} other app(s) are not built yet.",)
+
+
+def _members_images(analysis: Analysis) -> tuple[str, ...]:
+    """A note where members of a workspace have Dockerfiles: a wrong context would fail."""
+    files = analysis.facts.get("member_dockerfiles", "").replace(" ", ", ")
+    why = "nothing tells whether the root or their own folder is what they are built from."
+    return (f"No job builds {files}: {why}",) if files else ()
 
 
 def _version() -> str:

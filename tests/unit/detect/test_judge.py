@@ -336,3 +336,10 @@ def test_each_program_gets_the_servers_that_it_waits_for(tmp_path: Path) -> None
     found = analysed(tmp_path, files)
     servers = {p.facts["path"]: [s.name for s in p.services] for p in found.parts}
     assert servers == {"api": ["postgres"], "web": ["postgres"], "worker": ["postgres", "redis"]}
+
+
+def test_dockerfiles_of_members_are_told(tmp_path: Path) -> None:
+    """They are named, and not taken for the root's: they may be built from either folder."""
+    files = {**_workspace('{"name": "r"}', MEMBER, MEMBER), "packages/p1/Dockerfile": "FROM x\n"}
+    found = analysed(tmp_path, files)
+    assert (found.dockerfile, found.facts["member_dockerfiles"]) == (None, "packages/p1/Dockerfile")

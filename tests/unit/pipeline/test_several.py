@@ -260,6 +260,13 @@ def test_one_app_that_is_left_is_no_monorepo() -> None:
     assert made(one).plan.apps == ()
 
 
+def test_a_workspace_tells_which_images_it_leaves_out() -> None:
+    facts = {"member_dockerfiles": "apps/api/Dockerfile apps/web/Dockerfile"}
+    root = msgspec.structs.replace(NODE_NPM, monorepo="npm", facts=facts)
+    notes = made(root).plan.notes
+    assert any("apps/api/Dockerfile, apps/web/Dockerfile" in note for note in notes)
+
+
 def test_nothing_is_learned_of_several_apps() -> None:
     """Their common end says nothing of one stack alone, so no record is made or spoilt."""
     plan = three()
