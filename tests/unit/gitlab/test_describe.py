@@ -34,6 +34,14 @@ class Variable(msgspec.Struct, frozen=True):
     secret: bool = True
 
 
+class App(msgspec.Struct, frozen=True):
+    name: str
+    path: str
+    template: str = "go"
+    language: str | None = "go"
+    framework: str | None = None
+
+
 ANALYSIS = Analysis(
     language="go",
     framework="gin",
@@ -100,14 +108,6 @@ def test_the_graph_shows_stages_in_order() -> None:
     assert re.findall(r'subgraph s\d\["(\w+)"\]', graph) == ["compile", "build", "test", "learn"]
     assert '["learn_record (advisory)"]' in graph
     assert "j0 --> j1" in graph
-
-
-class App(msgspec.Struct, frozen=True):
-    name: str
-    path: str
-    template: str = "go"
-    language: str | None = "go"
-    framework: str | None = None
 
 
 SEVERAL = msgspec.structs.replace(
@@ -247,6 +247,7 @@ def hostile(raw: str) -> Story:
         origin=Origin(source=raw, id=raw, by_model=raw, fallback=raw, successes=1),
         files=(raw, raw),
         steps=(Step(raw, raw, (raw,)), Step("x", raw, (raw,), True), Step("y", "test")),
+        apps=(App(raw, raw, raw, raw, raw),),
         variables=(Variable(raw, raw, (raw, raw), True), Variable(raw, raw, (), False, False)),
         notes=(raw, raw),
         kept=(raw,),
@@ -269,7 +270,7 @@ def hostile(raw: str) -> Story:
 
 OPENINGS = (
     *("## ", "- ", "|", "```", "  ", "flowchart", "This adds", "Pipeline `", "Confidence"),
-    *("Evidence:", "And ", "It comes from", "Under **Settings"),
+    *("Each app", "The picture", "Evidence:", "And ", "It comes from", "Under **Settings"),
 )
 MEANING = re.compile(r"(?:^|\s)/\w|[@<>\\[\]|]|[#!~&%$:]\w|https?|www\\.|skip ci", re.IGNORECASE)
 
@@ -331,6 +332,11 @@ def test_prose_is_plain_words_outside_its_spans(raw: str) -> None:
     """What is not in a span is letters, digits and the marks of a sentence."""
     outside = re.sub(r"(?<!`)(`+)(?!`)(?:.*?[^`])?\1(?!`)", "", prose(raw))
     assert re.fullmatch(r"[A-Za-z0-9 ,;:?!.()'—-]*", outside)
+
+
+def test_what_starts_a_link_is_code() -> None:
+    """GitLab makes a link of `www.` and what follows it."""
+    assert prose("See WWW. or www") == "See `WWW.` or www"
 
 
 def test_prose_keeps_sentences_readable() -> None:
