@@ -16,7 +16,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 """Unicode categories that show nothing or reorder what is shown."""
 
 _WORD = re.compile(
-    r"(?!\(?(?i:www)\.)"  # the start of a link
+    r"(?!\(?(?i:www)\b)"  # with a dot behind it, the start of a link
     r"\(?[A-Za-z0-9](?:[A-Za-z0-9'-]*[A-Za-z0-9])?\)?[,;:?!.]?\)?|[,;:?!.)]{1,2}"
 )
 _NOT_A_LABEL = re.compile(r"[^A-Za-z0-9 _.+()-]+")

@@ -336,7 +336,7 @@ def test_prose_is_plain_words_outside_its_spans(raw: str) -> None:
 
 def test_what_starts_a_link_is_code() -> None:
     """GitLab makes a link of `www.` and what follows it."""
-    assert prose("See WWW. or www") == "See `WWW.` or www"
+    assert prose("See WWW. or www`.") == "See `WWW.` or `www`."
 
 
 def test_prose_keeps_sentences_readable() -> None:
