@@ -15,7 +15,7 @@ from workers.pipeline.plan import Site, build, candidates
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
 from workers.steps.generate import Generated, generate
-from workers.steps.retrieve import Reference
+from workers.steps.retrieve import Reference, from_templates
 
 NAME = "qwen2.5-coder:1.5b"
 PATIENT_S = 20.0
@@ -80,6 +80,31 @@ def test_the_model_picks_among_what_was_found(double: OllamaDouble, templates: T
     assert "make test" in render(made.plan)[".gitlab-ci.yml"]
     assert made.tokens == 42
     assert made.seconds > 0
+
+
+def test_each_of_several_apps_has_its_own_choices(
+    double: OllamaDouble, templates: Templates
+) -> None:
+    """The model is asked of one app at a time; what it says of one counts for that one alone."""
+    parts = tuple(
+        msgspec.structs.replace(
+            PYTHON, facts={**PYTHON.facts, "path": path}, manifests=(f"{path}/pyproject.toml",)
+        )
+        for path in ("one", "two")
+    )
+    both = msgspec.structs.replace(PYTHON, monorepo="services", parts=parts)
+    reference = from_templates(both, None, templates)
+    found = candidates(reference.parts[0].template, parts[0])
+    first = {slot: values[0] for slot, values in found.items() if slot != "version"}
+    double.replies += [
+        {s: v for s, v in first.items() if len(found[s]) > 1} | {"test_command": command}
+        for command in ("make test", "pytest")
+    ]
+    made = _ask(double, reference, both)
+    assert (made.by, made.fallback_reason, made.tokens) == ("model", None, 84)
+    chosen = [made.plan.choices[f"{app.prefix}test_command"] for app in made.plan.apps]
+    assert chosen == ["make test", "pytest"]
+    assert policy.check(made.plan, render(made.plan)) == []
 
 
 def test_only_open_questions_are_asked(double: OllamaDouble, templates: Templates) -> None:
