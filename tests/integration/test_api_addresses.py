@@ -120,6 +120,7 @@ def test_hostile_addresses_are_refused_and_called_by_nobody(
     taken = []
     for value in values:
         body = {"repo_url": value, "gitlab_token": CALLER_TOKEN}
+        redis_client.delete(*redis_client.keys("dob:asked:*") or ["none"])  # each its own minute
         if _unencodable(value):
             continue
         for answer in (

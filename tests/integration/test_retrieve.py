@@ -131,9 +131,7 @@ def test_without_chroma_a_run_asks_once(store: LearnedStore, templates: Template
     """After its first failure it is not asked again in the same run: the third run's failure is
     the third in all, and the fourth run is spared."""
     away = Index("http://127.0.0.1:1")
-    said = [
-        _retrieve(FASTAPI, store, away, templates).degraded or "" for _ in range(4)
-    ]
+    said = [_retrieve(FASTAPI, store, away, templates).degraded or "" for _ in range(4)]
     assert ["left alone" in text for text in said] == [False, False, False, True]
 
 
