@@ -30,11 +30,12 @@ def inspect(folder: Folder) -> Found | None:
     found = Found(folder=folder.path, ecosystem="go", language="go", manifest=file)
     found.manifests = [folder.full(name) for name in ("go.mod", "go.work") if folder.has(name)]
     found.say("language=go", file)
-    text = folder.text("go.mod", rank=0) or folder.text("vendor.mod", rank=0) or ""
-    _module(found, folder, text)
+    module = "go.mod" if folder.has("go.mod") else "vendor.mod"
+    text = folder.text(module, rank=0) or ""
+    _module(found, folder.full(module), text)
     _manager(found, folder, legacy)
     _work(found, folder)
-    _version(found, folder, text)
+    _version(found, folder, module, text)
     frameworks.set_framework(found, folder, found.dependencies)
     _commands(found, folder)
     if not folder.unsure and not folder.sources.get("go") and not found.members:
@@ -42,14 +43,14 @@ def inspect(folder: Folder) -> Found | None:
     return found
 
 
-def _module(found: Found, folder: Folder, text: str) -> None:
+def _module(found: Found, file: str, text: str) -> None:
     module = re.search(r'^module\s+"?([^\s"]+)', text, re.M)
     if module:
         found.facts["module"] = module.group(1)
     for line in _code(text).splitlines():
         required = _REQUIRE.match(line)
         if required and "// indirect" not in required.group(2):
-            found.dependencies[required.group(1)] = folder.full("go.mod")
+            found.dependencies[required.group(1)] = file
 
 
 def _code(text: str) -> str:
@@ -79,9 +80,9 @@ def _work(found: Found, folder: Folder) -> None:
         found.set("monorepo", "go", folder.full("go.work"), folder.line("go.work", "use"))
 
 
-def _version(found: Found, folder: Folder, text: str) -> None:
+def _version(found: Found, folder: Folder, module: str, text: str) -> None:
     """toolchain (and Heroku's comment for it), pin files, the go directive; go.work last."""
-    texts = [("go.mod", text), ("go.work", folder.text("go.work", rank=0) or "")]
+    texts = [(module, text), ("go.work", folder.text("go.work", rank=0) or "")]
     for pattern in (r"^(?:toolchain\s+|// \+heroku goVersion )go(\d[\w.]*)", r"^go\s+(\d[\w.]*)"):
         for name, content in texts:
             match = re.search(pattern, content, re.M)
