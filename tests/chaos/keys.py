@@ -43,10 +43,13 @@ def without_lifetime(client: redis.Redis) -> list[str]:
     RQ takes a job's lifetime away while it is carried out, and looks after those of dead workers
     as long as they stand in its registry.
     """
-    found, at_work = [], _at_work(client)
+    suspects = []
     for raw in client.scan_iter("*", count=1000):
         name = bytes(raw).decode()
         listed = any(fnmatch.fnmatchcase(name, pattern) for pattern in LASTING)
-        if not listed and name.removeprefix("rq:job:") not in at_work and client.ttl(raw) == -1:
-            found.append(f"{name} has no lifetime")
-    return found
+        if not listed and client.ttl(raw) == -1:
+            suspects.append(name)
+    # Looked at again: a sweep may have begun or ended meanwhile.
+    at_work = _at_work(client)
+    found = [name for name in suspects if name.removeprefix("rq:job:") not in at_work]
+    return [f"{name} has no lifetime" for name in found if client.ttl(name) == -1]

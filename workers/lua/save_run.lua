@@ -14,6 +14,7 @@ redis.call('HSET', KEYS[1], 'json', ARGV[3], 'state', ARGV[4], 'version', versio
 redis.call('EXPIRE', KEYS[1], ARGV[8])
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
 redis.call('ZADD', KEYS[3], 0, ARGV[1])
+redis.call('EXPIRE', KEYS[3], ARGV[8])
 if before and before ~= ARGV[4] then redis.call('ZREM', ARGV[7] .. before, ARGV[1]) end
 redis.call('ZADD', ARGV[7] .. ARGV[4], 0, ARGV[1])
 if ARGV[5] ~= '' then
