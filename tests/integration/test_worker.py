@@ -56,10 +56,19 @@ def test_a_worker_outlives_its_redis(tmp_path: Path) -> None:
                         os.kill(server.pid, signal.SIGKILL)
                         time.sleep(0.3)
                         server.start()
+                assert _queues(server) == {b"generate"}
                 worker.send_signal(signal.SIGTERM)
                 assert worker.wait(10) == 0
             finally:
                 worker.kill()
+
+
+def _queues(server: EmbeddedRedis) -> set[bytes]:
+    """What RQ's workers listen on. RQ loses a job between taking and starting it where a worker
+    listens on two queues (RQ 3.0: `Queue.dequeue_any`)."""
+    with redis.Redis.from_url(server.url) as client:
+        return {client.hget(name, "queues") or b"" for name in client.scan_iter("rq:worker:*")
+                if client.type(name) == b"hash" and not client.hexists(name, "death")}  # fmt: skip
 
 
 def _works_off(server: EmbeddedRedis, project: int) -> None:
