@@ -61,7 +61,7 @@ def declared(folder: Folder, project: dict[str, Any], requirements: list[str]) -
 
 def _included(folder: Folder, name: str, text: str) -> list[str]:
     """Files of requirements below the folder that another names by `-r` (two at most)."""
-    named = re.findall(r"(?m)^\s*(?:-r|--requirement)[ =]\s*(\S+)", text)
+    named = re.findall(r"(?m)^[ \t]*(?:-r|--requirement)[ =][ \t]*(\S+)", text)
     paths = [posixpath.normpath(posixpath.join(posixpath.dirname(name), one)) for one in named]
     return [path for path in paths if folder.reader.tree.may_hold(folder.full(path))][:2]
 

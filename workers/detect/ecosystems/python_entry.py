@@ -16,6 +16,8 @@ NO_ENTRY = re.compile(
     r"(setup|conftest|noxfile|fabfile|tasks|config|settings|conf|test_.*|.*_test)\.py"
 )
 
+MOST_TEXT = 20_000
+"""Characters of a Procfile or Dockerfile that are looked at: more is none."""
 _SERVED = re.compile(
     r"\b(gunicorn|uvicorn|hypercorn|daphne|waitress-serve|granian)\b[^\n]*?\s\"?([\w.]+):(\w+)"
 )
@@ -81,7 +83,8 @@ def _stated(folder: Folder) -> str | None:
 
 
 def _text(folder: Folder, name: str) -> str:
-    return (folder.text(name, rank=2) or "").replace('", "', " ").replace('","', " ")
+    text = (folder.text(name, rank=2) or "")[:MOST_TEXT]
+    return text.replace('", "', " ").replace('","', " ")
 
 
 def _source_dir(folder: Folder, name: str) -> str | None:
