@@ -15,6 +15,16 @@ PURPOSES = {
 }
 
 
+TOOLS = {
+    "pest": "pest",
+    "phpunit": "(?:simple-)?phpunit",
+    "codeception": "codecept",
+    "phpspec": "phpspec",
+    "behat": "behat",
+}
+"""What a script that tests calls."""
+
+
 def refine(folder: Folder, found: Found) -> None:
     """Adds version, scripts and Laravel's commands."""
     composer = folder.json("composer.json", rank=0)
@@ -25,6 +35,9 @@ def refine(folder: Folder, found: Found) -> None:
         found.command("start", "php artisan serve --host=0.0.0.0", folder.full("artisan"))
     if found.framework == "laravel" and folder.has("artisan"):
         found.command("test", "php artisan test", folder.full("artisan"))
+    called = str(scripts.get("test", ""))
+    tool = next((name for name, word in TOOLS.items() if re.search(rf"\b{word}\b", called)), None)
+    found.set("test_tool", tool, folder.full("composer.json"), folder.line("composer.json", called))
     for purpose, names in PURPOSES.items():
         for name in names:
             if name in scripts:

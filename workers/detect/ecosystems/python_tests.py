@@ -33,6 +33,12 @@ BUILD = {
     "pdm": "pdm build",
     "hatch": "hatch build",
 }
+RUNNER = r"\brun_?tests\.py\b"
+"""A project's own program that runs its tests."""
+CALLS = (
+    ("pytest", r"\b(py\.test|pytest)\b"),
+    ("unittest", rf"-m unittest|{RUNNER}"),
+)
 FILES = ("test_*.py", "*_test.py", "*_tests.py", "tests.py", "test.py")
 
 
@@ -42,7 +48,7 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     tool = tool if isinstance(tool, dict) else {}
     files = _files(folder)
     found.has_tests = bool(files) or (
-        folder.unsure and (bool(folder.folders & {"test", "tests"}) or found.framework == "django")
+        folder.unsure and (_may_hold_tests(folder) or found.framework == "django")
     )
     for name, file, line in _tools(found, folder, tool, files):
         found.set("test_tool", name, file, line)
@@ -54,6 +60,19 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     if "build-system" in project or folder.has("setup.py"):
         command = BUILD.get(found.package_manager or "", "python -m build")
         found.command("build", command, found.manifest)
+
+
+def _may_hold_tests(folder: Folder) -> bool:
+    """Whether a folder of tests that was not listed to its end may hold some."""
+    tree = folder.reader.tree
+    for path in (folder.full(name) for name in sorted(folder.folders & {"test", "tests"})):
+        folder.reader.want_listing(path)
+        inner = tree.subfolders.get(path, ())
+        if tree.is_open(path) or any(tree.is_open(below) for below in inner):
+            return True
+        if any(file.endswith(".py") for file in tree.below(path)):
+            return True
+    return False
 
 
 def _files(folder: Folder) -> list[str]:
@@ -87,7 +106,7 @@ def _tools(
             yield name, folder.full("pyproject.toml"), line
     for file in ("tox.ini", "noxfile.py", "Makefile"):
         text = folder.text(file, rank=1 if file != "Makefile" else 2) or ""
-        for name, pattern in (("pytest", r"\b(py\.test|pytest)\b"), ("unittest", r"-m unittest")):
+        for name, pattern in CALLS:
             match = re.search(pattern, text)
             if match:
                 yield name, folder.full(file), folder.line(file, match.group())
@@ -117,6 +136,8 @@ def _commands(found: Found, folder: Folder, tool: dict[str, Any], files: list[st
             found.command("test", "hatch run test", folder.full("pyproject.toml"), line)
         elif found.package_manager == "hatch":
             found.command("test", "hatch test", cause)
+    if re.search(RUNNER, folder.text("tox.ini") or ""):
+        found.command("test", "tox", folder.full("tox.ini"))
     if found.test_tool:
         found.command("test", prefix + RUN.get(found.test_tool, "pytest"), cause)
     if folder.has("tox.ini") or "tox" in tool:
