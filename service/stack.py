@@ -24,6 +24,7 @@ from workers.supervisor import CHECK_S, Supervisor
 log = structlog.get_logger(__name__)
 
 READY_WITHIN_S = 30.0
+STORE_PAUSE_S = 2.0
 SYNC_ATTEMPTS, SYNC_PAUSE_S = 20, 15.0
 """For five minutes: Chroma may be slower up than we are."""
 
@@ -46,6 +47,7 @@ class Stack:
         self._exit = ExitStack()
         self._stores: list[EmbeddedRedis | EmbeddedChroma] = []
         self._supervisor: Supervisor | None = None
+        self._store_again = 0.0
 
     def __enter__(self) -> Stack:
         check_templates(self.settings)
@@ -90,12 +92,20 @@ class Stack:
     def check(self) -> None:
         """Restart what died."""
         for store in self._stores:
-            if store.pid is None:
+            if store.pid is None and time.monotonic() >= self._store_again:
                 log.warning("a store ended and is started again", store=store.label)
-                store.stop()
-                store.start()
+                self._restart(store)
         if self._supervisor:
             self._supervisor.check()
+
+    def _restart(self, store: EmbeddedRedis | EmbeddedChroma) -> None:
+        """A store that does not start, for want of room on its disk say, takes nobody down."""
+        store.stop()
+        try:
+            store.start()
+        except Misconfigured as error:
+            self._store_again = time.monotonic() + STORE_PAUSE_S
+            log.error("a store does not start; tried again", store=store.label, error=str(error))
 
     def _start_stores(self) -> None:
         data = self.settings.devops_backend_data

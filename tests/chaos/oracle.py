@@ -199,7 +199,9 @@ def everything(
 
 def processes_as_before(rig: Rig, seen: Iterable[Process], baseline: int) -> list[str]:
     """As many processes as at the start, and none that lost its parent."""
-    family = rig.program.family()
+    deadline = time.monotonic() + 10
+    while len(family := rig.program.family()) != baseline and time.monotonic() < deadline:
+        time.sleep(0.2)  # a sweep may be at work
     left = [f"left behind: {p.command[:80]}" for p in set(seen) - set(family) if p.alive]
     if len(family) != baseline:
         left.append(f"{len(family)} processes, not {baseline}: {[p.command for p in family]}")
