@@ -38,12 +38,14 @@ class Stack:
 
     def __init__(
         self, settings: Settings, *, host: str = "127.0.0.1", port: int | None = None,
-        workers_per_queue: int = 1,
+        workers_per_queue: int = 1, stop: threading.Event | None = None,
     ) -> None:  # fmt: skip
+        """`stop`: what ends the wait for the receiver where it is set before that is ready."""
         self.settings, self.made_tokens = settings.with_secrets()
         self._host = host
         self._port = port or port_of(settings.devops_backend_url)
         self._per_queue = workers_per_queue
+        self._stop = stop or threading.Event()
         self._exit = ExitStack()
         self._stores: list[EmbeddedRedis | EmbeddedChroma] = []
         self._supervisor: Supervisor | None = None
@@ -125,9 +127,14 @@ class Stack:
         return {**os.environ, **settings_environment(self.settings)}
 
     def wait_ready(self) -> None:
-        """Until `/health/ready` answers 200. Raises Retryable where it never does."""
+        """Until `/health/ready` answers 200, or somebody wants it to stop.
+
+        Raises Retryable where it never does.
+        """
         pause = threading.Event()
         for _ in range(int(READY_WITHIN_S / 0.1)):
+            if self._stop.is_set():
+                return
             self.check()
             try:
                 if (

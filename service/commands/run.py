@@ -58,8 +58,10 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
     logs.configure(settings, name="up")
     require_gitlab(settings)
     stop = stop_on_signals()
-    with Stack(settings, host=host, port=port, workers_per_queue=processes) as stack:
+    with Stack(settings, host=host, port=port, workers_per_queue=processes, stop=stop) as stack:
         _show_once(settings, stack.made_tokens)
+        if stop.is_set():
+            return
         typer.echo(f"ready: {stack.url}  (GitLab: {settings.gitlab_url})", err=True)
         stack.run(stop)
 

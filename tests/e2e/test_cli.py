@@ -135,6 +135,24 @@ def test_up_by_hand_against_another_process_does_the_same(tmp_path: Path) -> Non
             assert len(below) >= 6 and not [p for p in below if Path(f"/proc/{p}").exists()]
 
 
+def test_ctrl_c_during_the_start_of_up_ends_it(tmp_path: Path) -> None:
+    """The stores are up, the receiver is not yet: it is never called ready, nothing is left."""
+    data = tmp_path / "data"
+    env = {
+        "GITLAB_URL": "http://127.0.0.1:9", "GITLAB_TOKEN": BOT_TOKEN, "OLLAMA_MODEL": "",
+        "DEVOPS_BACKEND_URL": f"http://127.0.0.1:{free_port()}", "DEVOPS_BACKEND_DATA": str(data),
+    }  # fmt: skip
+    with started("up", **env) as process:
+        deadline = time.monotonic() + 60
+        while not (data / "chroma" / "log").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        below = descendants(process.pid)
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 0 and "ready:" not in err, err
+    assert below and not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+
+
 def wait_for_run(url: str, token: str, project: int) -> dict[str, Any]:
     """The project's newest run once it has ended."""
     headers = {"Authorization": f"Bearer {token}"}
