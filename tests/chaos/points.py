@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 KILLS = 5
-VARIABLE = "CHAOS_POINTS"
+VARIABLE, CLOCK = "CHAOS_POINTS", "CHAOS_CLOCK"
 POINTS: dict[str, tuple[str, str, str, str]] = {
     # name: (process, module, what is wrapped, when: before it, after it, or where it found any)
     "recv_after_body": ("serve", "service.webhooks", "parse", "after"),
@@ -52,8 +52,24 @@ POINTS: dict[str, tuple[str, str, str, str]] = {
 }  # fmt: skip
 
 
+def _wrong_clock(file: Path) -> None:
+    """`time.time` and `time.time_ns` are off by the seconds that stand in a file."""
+    right, right_ns = time.time, time.time_ns
+
+    def off() -> int:
+        try:
+            return int(file.read_text() or 0)
+        except FileNotFoundError:
+            return 0
+
+    setattr(time, "time", lambda: right() + off())  # noqa: B010
+    setattr(time, "time_ns", lambda: right_ns() + off() * 10**9)  # noqa: B010
+
+
 def install() -> None:
     """In a process of the program: wrap the points of its kind."""
+    if CLOCK in os.environ:
+        _wrong_clock(Path(os.environ[CLOCK]))
     kind = next((a for a in reversed(sys.orig_argv) if a in ("serve", "tick", *_QUEUES)), "")
     if VARIABLE not in os.environ or "service.cli" not in sys.orig_argv:
         return
