@@ -15,7 +15,8 @@ import yaml
 
 from tests.proof import machine
 from tests.proof.generate import generate
-from tests.proof.programs import PROGRAMS, Program
+from tests.proof.program import Program
+from tests.proof.programs import PROGRAMS
 from tests.proof.prove import prove
 from tests.proof.reports import Tests, count, coverage_ok
 from tests.proof.rules import adapt

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from tests.proof.programs import PROGRAMS, Program
+from tests.proof.program import Program
+from tests.proof.programs import PROGRAMS
 from tests.proof.prove import Proof, prove
 from tests.proof.table import as_markdown, as_text, details
 from workers.pipeline.templates import Templates

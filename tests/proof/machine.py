@@ -103,6 +103,18 @@ def _node(tag: str, folder: Path) -> Bench | Absent:
     return bench if host == major else _noted(bench, f"Node {host} in place of {major}")
 
 
+def _from_npm(program: str) -> Callable[[str, Path], Bench | Absent]:
+    """A stand-in from the npm registry, where the package holds the program itself."""
+
+    def make(tag: str, folder: Path) -> Bench | Absent:
+        own = cache_folder() / program / "node_modules" / ".bin"
+        if not (own / program).exists():
+            return Absent(f"{program} is not installed", installable=True)
+        return _noted(_bench(folder, own), f"the npm package of {program} in place of {tag}")
+
+    return make
+
+
 def _go(tag: str, folder: Path) -> Bench | Absent:
     wanted = ".".join(tag.partition("-")[0].split(".")[:2])
     own = cache_folder() / f"go{wanted}" / "bin"
@@ -176,5 +188,14 @@ _BENCHES: Mapping[str, Callable[[str, Path], Bench | Absent]] = {
     "gcc": _tools("C toolchain", "gcc", "make"),
     "shellcheck-alpine": _tools("shellcheck", "shellcheck"),
     "debian": _tools("Debian", "gcc", "make"),
+    "perl": _tools("Perl", "perl", "prove"),
+    "r-ver": _tools("R", "Rscript"),
+    "haskell": _tools("GHC", "ghc", "cabal"),
+    "crystal": _tools("Crystal", "crystal"),
+    "erlang": _tools("Erlang", "erl", "rebar3"),
+    "hugo": _tools("Hugo", "hugo"),
+    "terraform": _tools("Terraform", "terraform"),
+    "bun": _from_npm("bun"),
+    "deno": _from_npm("deno"),
     "buildpack-deps": _tools("C toolchain", "gcc", "make"),
 }

@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from tests.proof import ecosystems
+from tests.proof.program import ROOT, Edit, Program
 
-import msgspec
-
-ROOT = Path(__file__).resolve().parents[2]
-OWN = ROOT / "tests" / "samples" / "programs"
 SAMPLES = ROOT / "service" / "sandbox" / "samples"
 BANK = "src/main/java/com/example/bank"
 MONEY = "src/main/java/com/example/money"
 TEMPERATURE = "src/main/java/com/example/temperature"
-
-
-class Edit(msgspec.Struct, frozen=True):
-    """One change to one file, that a pipeline must notice."""
-
-    path: str
-    old: str
-    new: str
-
-    def apply(self, text: str) -> str:
-        """Raises `ValueError` where `old` is not in the text just once."""
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.path} holds {self.old!r} {text.count(self.old)} times")
-        return text.replace(self.old, self.new)
-
-
-class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A program and what is true of it. `tests` is the number that its test tool runs.
-
-    `vendored` are hosts that it does not need, since all it uses is on the machine. `quick`
-    programs are run by the test suite where the machine has their toolchain. `reported` is false
-    where the test tool writes no JUnit and nothing can be counted: the note in the plan says so.
-    Of several apps `each` holds the number by the app's name, and `tests` all of them.
-    """
-
-    name: str
-    ecosystem: str
-    tests: int
-    broken_test: Edit
-    broken_compile: Edit
-    home: Path = OWN
-    vendored: tuple[str, ...] = ()
-    quick: bool = False
-    reported: bool = True
-    each: Mapping[str, int] = {}
-
-    def tests_of(self, job: str) -> int:
-        """How many tests a job of this name runs."""
-        return self.each.get(job.partition(":")[0], self.tests)
-
-    @property
-    def folder(self) -> Path:
-        return self.home / self.name
-
 
 PROGRAMS = (
     Program(
@@ -200,8 +152,7 @@ PROGRAMS = (
         broken_compile=Edit("src/main.rs", "let mut text", "let mut texts"),
     ),
     Program(
-        name="elixir-mix", ecosystem="Elixir, mix", tests=2, reported=False,
-        vendored=("repo.hex.pm",),
+        name="elixir-mix", ecosystem="Elixir, mix", tests=2, vendored=("repo.hex.pm",),
         broken_test=Edit("lib/bowling.ex", "sum + 10 + c", "sum + c"),
         broken_compile=Edit("lib/bowling.ex", "def score(rolls), do:", "def score(rolls) do:"),
     ),
@@ -216,4 +167,5 @@ PROGRAMS = (
         broken_test=Edit("services/rates/rates/table.py", "/ self._rates[source]", "/ 1"),
         broken_compile=Edit("services/basket/src/basket.js", "total() {", "total( {"),
     ),
+    *ecosystems.PROGRAMS,
 )  # fmt: skip

@@ -16,7 +16,7 @@ import msgspec
 from tests.proof import machine, pipeline, reports, rules
 from tests.proof.generate import Generated, generate
 from tests.proof.pipeline import Job
-from tests.proof.programs import Edit, Program
+from tests.proof.program import Edit, Program
 from tests.proof.runner import Ran, Workspace
 from workers.pipeline.templates import Templates
 

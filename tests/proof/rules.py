@@ -91,6 +91,13 @@ RULES = (
         pattern=r"^mix local\.(hex|rebar) --force$", by=None, host="repo.hex.pm",
         why="no dependency needs Hex",
     ),
+    Rule(pattern=r"^cpanm ", by=None, host="cpan.metacpan.org", why="no package of CPAN is needed"),
+    Rule(
+        pattern=r"(?s)^Rscript .*(install\.packages|install_deps)\(", by=None,
+        host="cloud.r-project.org", why="Debian's packages of R for CRAN's",
+    ),
+    Rule(pattern=r"^shards install$", by=None, tool="crystal", why="no shard is needed"),
+    Rule(pattern=r"^cabal update$", by=None, host="hackage.haskell.org", why="base is enough"),
     Rule(
         pattern=r"^rustup component add ", by=None, host="static.rust-lang.org",
         why="the machine's own component",
@@ -110,6 +117,9 @@ CLOSED = (
     (re.compile(r"\bterraform init"), "registry.terraform.io", "providers"),
     (re.compile(r"\bdotnet (restore|build|test|tool)"), "api.nuget.org", "NuGet packages"),
     (re.compile(r"\b(dart|flutter) pub"), "pub.dev", "packages of pub"),
+    (re.compile(r"\bperlcritic\b"), "cpan.metacpan.org", "Perl::Critic"),
+    (re.compile(r"^conda "), "conda.anaconda.org", "conda packages"),
+    (re.compile(r"^pixi "), "conda.anaconda.org", "conda packages"),
     (re.compile(r"\bswift (build|test|package)"), "download.swift.org", "Swift"),
 )
 """Lines that fetch: what they match, from where, what."""

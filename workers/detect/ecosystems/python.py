@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workers.detect import frameworks, versions
-from workers.detect.ecosystems import imports, python_entry, python_tests
+from workers.detect.ecosystems import imports, python_entry, python_install, python_tests
 from workers.detect.ecosystems.python_deps import Declared, declared, normal
 from workers.detect.families import GLUE
 from workers.detect.found import Folder, Found
@@ -59,6 +59,7 @@ def inspect(folder: Folder) -> Found | None:
     python_entry.entry(found, folder, project)
     python_tests.tests(found, folder, project)
     _extension(found, folder, project)
+    python_install.facts(found, folder, project)
     python_entry.served(found, folder)
     found.strength = _strength(found, folder, project, bool(manifests or requirements))
     return found

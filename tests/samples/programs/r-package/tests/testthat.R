@@ -1,0 +1,4 @@
+library(testthat)
+library(calc)
+
+test_check('calc')

@@ -1,0 +1,52 @@
+"""What a pipeline installs before a Python project is tested, beside what its manager locks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workers.detect.found import Folder, Found
+
+_TESTING = ("test", "tests", "testing", "dev", "develop", "development", "all")
+"""Names of extras and dependency groups that hold what tests need, the surest first."""
+
+
+def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
+    """Sets the facts `install`, `extra`, `group`, `hatch_env`, `notebooks` and `conda_file`.
+
+    `install` is `package` where the project can be installed, `dependencies` where pyproject.toml
+    only lists some: without a build system setuptools would guess what the packages are, and
+    refuses where several folders could be one. It is absent where neither is so.
+    """
+    own = _table(project, "project")
+    built = "build-system" in project or folder.has("setup.py", "setup.cfg") is not None
+    if built or (own and "src" in folder.folders):
+        found.facts["install"] = "package"
+    elif own or "dependency-groups" in project:
+        found.facts["install"] = "dependencies"
+    _choose(found, "extra", _table(own, "optional-dependencies"))
+    if "setup.cfg" in found.manifests and "extra" not in found.facts:
+        text = folder.text("setup.cfg") or ""
+        _, _, extras = text.partition("[options.extras_require]")
+        _choose(found, "extra", re.findall(r"(?m)^(\w[\w-]*)\s*=", extras.partition("\n[")[0]))
+    _choose(found, "group", _table(project, "dependency-groups"))
+    environments = _table(_table(_table(project, "tool"), "hatch"), "envs")
+    for name, settings in environments.items():
+        if re.search(r"\bpytest\b", str(settings)) and re.fullmatch(r"[\w-]+", name):
+            found.facts.setdefault("hatch_env", name)
+    if folder.sources.get("notebook"):
+        found.facts["notebooks"] = "true"
+    found.facts["conda_file"] = folder.has("environment.yml", "environment.yaml") or ""
+
+
+def _choose(found: Found, fact: str, names: Iterable[str]) -> None:
+    known = {name.lower(): name for name in names}
+    chosen = next((known[name] for name in _TESTING if name in known), None)
+    if chosen is not None:
+        found.facts[fact] = chosen
+
+
+def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
