@@ -2,7 +2,7 @@ ARG BASE_REGISTRY=docker.io
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
 WORKDIR /app
-RUN pip install --no-cache-dir pdm==2.26.1
+RUN pip install --no-cache-dir 'pdm[locked]==2.26.1'
 COPY pyproject.toml pdm.lock* ./
 RUN pdm install --prod --no-self --no-editable
 RUN pip --python .venv install --no-cache-dir $[[ server ]]

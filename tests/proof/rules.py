@@ -97,7 +97,6 @@ RULES = (
         host="cloud.r-project.org", why="Debian's packages of R for CRAN's",
     ),
     Rule(pattern=r"^shards install$", by=None, tool="crystal", why="no shard is needed"),
-    Rule(pattern=r"^cabal update$", by=None, host="hackage.haskell.org", why="base is enough"),
     Rule(
         pattern=r"^rustup component add ", by=None, host="static.rust-lang.org",
         why="the machine's own component",
@@ -118,6 +117,7 @@ CLOSED = (
     (re.compile(r"\bdotnet (restore|build|test|tool)"), "api.nuget.org", "NuGet packages"),
     (re.compile(r"\b(dart|flutter) pub"), "pub.dev", "packages of pub"),
     (re.compile(r"\bperlcritic\b"), "cpan.metacpan.org", "Perl::Critic"),
+    (re.compile(r"^cabal "), "hackage.haskell.org", "Hackage's index"),
     (re.compile(r"^conda "), "conda.anaconda.org", "conda packages"),
     (re.compile(r"^pixi "), "conda.anaconda.org", "conda packages"),
     (re.compile(r"\bswift (build|test|package)"), "download.swift.org", "Swift"),
