@@ -8,7 +8,7 @@ from workers.errors import Rejected, Retryable
 from workers.learned_records import Counted, LearnedPipeline, Provenance, tally, top_level
 from workers.learned_shelf import REVOKED, Shelf
 
-TRIES = 20
+TRIES = 100
 """Writes that lose against another's; each of them means that another went through."""
 
 

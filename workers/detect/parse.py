@@ -15,6 +15,7 @@ import yaml
 MAX_TEXT = 131_072
 MAX_LINE = 600
 MAX_YAML = 131_072
+MAX_NODES = 200_000
 MAX_DEPTH = 200
 
 _BOMS = (
@@ -99,7 +100,23 @@ _Loader.add_multi_constructor("", _plain)
 def _load_yaml(text: str) -> Any:
     if len(text) > MAX_YAML or _too_deep(text):
         raise ValueError("longer or deeper than a manifest is")
-    return next(yaml.load_all(text, Loader=_Loader), None)
+    found = next(yaml.load_all(text, Loader=_Loader), None)
+    if "*" in text and _weight(found, {}) > MAX_NODES:
+        raise ValueError("its aliases stand for more than a manifest holds")
+    return found
+
+
+def _weight(value: Any, known: dict[int, int], depth: int = 0) -> int:
+    """How many values stand there with every alias written out; too many where one holds itself."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        if depth > MAX_DEPTH:
+            raise ValueError("deeper than a manifest is")
+        known[id(value)] = MAX_NODES + 1
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_weight(part, known, depth + 1) for part in inner)
+    return known[id(value)]
 
 
 def _too_deep(text: str) -> bool:

@@ -50,6 +50,11 @@ _TESTS = (
     ("cmocka", r"\bl?cmocka\b"),
 )
 
+# CMake, project(): languages that are named stand for all that the build enables
+ONLY_C = re.compile(
+    r"(?im)^\s*project\s*\(\s*[\w.${}-]+(?:\s+|[^()]*?\sLANGUAGES\s+)C(?:\s+ASM)?\s*\)"
+)
+
 
 def inspect(folder: Folder) -> Found | None:
     """The C or C++ side of a folder; a Makefile alone needs sources beside it."""
@@ -96,6 +101,10 @@ def _language(found: Found, folder: Folder, sketch: list[str]) -> None:
         and not sketch
         or plain > 2 * folder.sources.get("cpp", 0)
         and not sketch
+    ):
+        found.language = "c"
+    if found.manifest.endswith("CMakeLists.txt") and ONLY_C.search(
+        folder.text("CMakeLists.txt", rank=0) or ""
     ):
         found.language = "c"
     others = {name: folder.sources.get(name, 0) for name in OTHERS}
