@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from workers import schema
+from workers.deliveries import as_text
 from workers.embedded import EmbeddedRedis
 from workers.errors import Misconfigured, NotFound, Rejected
 from workers.runs import timestamp
@@ -111,7 +112,7 @@ def _persistence(redis: Redis) -> dict[str, Any]:
 def _config(redis: Redis, name: str) -> str:
     found = cast("dict[Any, Any]", redis.config_get(name))
     value = found.get(name, found.get(name.encode(), ""))
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return as_text(value)
 
 
 def restore(source: Path, data: Path) -> Manifest:

@@ -32,6 +32,11 @@ def key(kind: str, *parts: object) -> str:
     return PREFIX + ":".join((kind, *map(str, parts)))
 
 
+def as_text(value: object) -> str:
+    """What Redis answers, which is bytes, as text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the ledger."""
 
@@ -72,7 +77,7 @@ class Deliveries:
         return list(self._rows(self._redis.xrevrange(DELIVERIES, edge, "-", count=limit)))
 
     def _of_project(self, project: int, before: str, limit: int) -> list[Delivery]:
-        ids = [_str(row) for row in self._redis.lrange(key("deliveries", project), 0, -1)]
+        ids = [as_text(row) for row in self._redis.lrange(key("deliveries", project), 0, -1)]
         if before:
             ids = [row for row in ids if _order(row) < _order(before)]
         pipe = self._redis.pipeline(transaction=False)
@@ -85,17 +90,17 @@ class Deliveries:
         if not (_is_stream_id(first) and _is_stream_id(last)):
             return []
         rows = cast("Any", self._redis.xrange(DELIVERIES, first, last))
-        return [_str(row_id) for row_id, _ in rows]
+        return [as_text(row_id) for row_id, _ in rows]
 
     def _rows(self, rows: Any) -> Iterator[Delivery]:
         pipe = self._redis.pipeline(transaction=False)
         for row_id, _ in rows:
-            pipe.hgetall(key("delivery", _str(row_id)))
+            pipe.hgetall(key("delivery", as_text(row_id)))
         for (row_id, fields), about in zip(rows, pipe.execute(), strict=True):
-            notes = {_str(k): _str(v) for k, v in about.items()}
+            notes = {as_text(k): as_text(v) for k, v in about.items()}
             raw = next(iter(fields.values()))
-            at = int(_str(row_id).split("-")[0])
-            yield Delivery(id=_str(row_id), at=at, event=_event_from(raw), **notes)
+            at = int(as_text(row_id).split("-")[0])
+            yield Delivery(id=as_text(row_id), at=at, event=_event_from(raw), **notes)
 
 
 def _order(stream_id: str) -> tuple[int, int]:
@@ -106,7 +111,3 @@ def _order(stream_id: str) -> tuple[int, int]:
 def _is_stream_id(text: str) -> bool:
     first, _, second = text.partition("-")
     return first.isdigit() and second.isdigit() and len(text) < 40
-
-
-def _str(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

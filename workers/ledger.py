@@ -4,29 +4,30 @@ Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
 
     deliveries …        see deliveries.py
     seen:{key}          delivery id by content or by GitLab's own key, 24 h
-    project:{p}         what is known of a project; `generate_wanted`, `generate_done` …
+    project:{p}         see facts.py; here `generate_wanted`, `generate_done` …
     triggers:{p}        why the project has work, oldest first, at most 200
     polls:{p}           runs that want a look at their pipeline
     heard:{p}           newest pipeline event by sha, and newest final one by `sha:final`
     dirty:{q}           projects with work, by the time of the last wake-up (ms)
     lease:{q}:{p}       who carries it out; lives 20 s unless renewed
-    due                 work for later, by time (ms)
+    due                 see due.py
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
 from workers import queues
-from workers.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, key, now_ms
+from workers.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, as_text, key, now_ms
+from workers.due import DUE, Due
 from workers.events import Event, Queue
+from workers.facts import Facts
 from workers.scripts import Call, script
 
-DUE = key("due")
 SEEN_TTL_S = 86400
 STREAM_LENGTH = 100_000
 LEASE_MS = 20_000
@@ -36,7 +37,6 @@ FINAL = frozenset({"success", "failed", "canceled", "skipped"})
 """Final states of a GitLab pipeline (GitLab source: app/models/concerns/ci/has_status.rb)."""
 
 _event_json = msgspec.json.Encoder().encode
-_event_from = msgspec.json.Decoder(Event).decode
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -118,10 +118,10 @@ def _heard(event: Event, now: int) -> tuple[str, bytes]:
 def receipt(answer: object) -> Receipt:
     """The receipt in a script's answer."""
     status, delivery = cast("Sequence[bytes | str]", answer)
-    return Receipt(_str(status), _str(delivery))
+    return Receipt(as_text(status), as_text(delivery))
 
 
-class Ledger(Deliveries):
+class Ledger(Deliveries, Due, Facts):
     """The ledger over a synchronous Redis client that answers bytes."""
 
     # -- taking in
@@ -200,7 +200,7 @@ class Ledger(Deliveries):
         name = key("dirty", queue)
         old = self._redis.zrangebyscore(name, "-inf", older_than_ms)
         ahead = self._redis.zrangebyscore(name, now_ms() + CLOCKS_DIFFER_MS, "+inf")
-        return [int(_str(row)) for row in (*old, *ahead)]
+        return [int(as_text(row)) for row in (*old, *ahead)]
 
     def waiting(self, queue: Queue) -> tuple[int, int]:
         """How many projects have work, and how many wake-ups wait in RQ's list."""
@@ -210,38 +210,7 @@ class Ledger(Deliveries):
         dirty, waiting = pipe.execute()
         return int(dirty), int(waiting)
 
-    # -- later
-
-    def later(self, what: str, at_ms: int) -> None:
-        """Plan work: `generate:<project>`, `poll:<run>` … A newer time replaces the older."""
-        self._redis.zadd(DUE, {what: at_ms})
-
-    def not_later(self, what: str) -> None:
-        """Forget planned work."""
-        self._redis.zrem(DUE, what)
-
-    def due(self, now: int, limit: int = 100) -> list[str]:
-        """What has become due, oldest first. `claim` it before acting: another ticker may run."""
-        return [
-            _str(row) for row in self._redis.zrangebyscore(DUE, "-inf", now, start=0, num=limit)
-        ]
-
-    def bring_back(self, ahead_ms: int) -> None:
-        """What was planned further ahead than anything ever is, by a clock that was ahead, is due
-        now."""
-        edge = now_ms() + ahead_ms
-        for row in self._redis.zrangebyscore(DUE, f"({edge}", "+inf", start=0, num=100):
-            self._redis.zadd(DUE, {_str(row): now_ms()}, xx=True, lt=True)
-
-    def claim(self, what: str, again_ms: int) -> bool:
-        """Take due work: whoever moves it first has it. It comes again at `again_ms` unless
-        `not_later` says it was carried out, so a ticker that dies loses nothing."""
-        score = self._redis.zscore(DUE, what)
-        return (
-            score is not None
-            and score <= now_ms()
-            and bool(self._redis.zadd(DUE, {what: again_ms}, xx=True, gt=True, ch=True))
-        )
+    # -- polls, and other notes
 
     def want_poll(self, project: int, run: str) -> None:
         """Ask the record worker to look at a run's pipeline itself; `swept(run)`: in any case."""
@@ -259,7 +228,7 @@ class Ledger(Deliveries):
 
     def polls(self, project: int) -> list[str]:
         """Runs that want a look, sorted."""
-        return sorted(_str(run) for run in self._redis.smembers(key("polls", project)))
+        return sorted(as_text(run) for run in self._redis.smembers(key("polls", project)))
 
     def polled(self, project: int, run: str) -> None:
         """The look has been taken."""
@@ -276,36 +245,10 @@ class Ledger(Deliveries):
 
     # -- what is known
 
-    def project(self, project: int) -> dict[str, str]:
-        """The fields kept of a project; empty where it is unknown."""
-        return {_str(k): _str(v) for k, v in self._redis.hgetall(key("project", project)).items()}
-
-    def projects(self, projects: Sequence[int]) -> list[dict[str, str]]:
-        """The fields kept of several, in one round trip."""
-        pipe = self._redis.pipeline(transaction=False)
-        for project in projects:
-            pipe.hgetall(key("project", project))
-        return [{_str(k): _str(v) for k, v in row.items()} for row in pipe.execute()]
-
-    def note_project(self, project: int, fields: Mapping[str, str | int]) -> None:
-        """Keep facts of a project. An empty string removes the fact."""
-        gone = [name for name, value in fields.items() if value == ""]
-        kept = {name: value for name, value in fields.items() if value != ""}
-        pipe = self._redis.pipeline(transaction=True)
-        if kept:
-            pipe.hset(key("project", project), mapping=cast("Any", kept))
-        if gone:
-            pipe.hdel(key("project", project), *gone)
-        pipe.execute()
-
-    def forget_later(self, project: int) -> None:
-        """A project is gone: what is known of it goes with its deliveries."""
-        self._redis.expire(key("project", project), DELIVERY_TTL_S)
-
     def heard(self, project: int) -> dict[str, Heard]:
         """Newest pipeline event by sha, newest final one by `sha:final`."""
         rows = self._redis.hgetall(key("heard", project))
-        return {_str(sha): msgspec.json.decode(raw, type=Heard) for sha, raw in rows.items()}
+        return {as_text(sha): msgspec.json.decode(raw, type=Heard) for sha, raw in rows.items()}
 
     def replay(self, delivery: str) -> bool:
         """Carry a delivery out again; False where it is not in the ledger."""
@@ -323,7 +266,3 @@ class Ledger(Deliveries):
 
 def _job_id(queue: str, project: int) -> str:
     return f"{queue}-{project}-{now_ms()}-{secrets.token_hex(3)}"
-
-
-def _str(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

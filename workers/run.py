@@ -15,6 +15,7 @@ from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_types import Project
 from workers.deliveries import now_ms
 from workers.detect.analysis import Analysis
+from workers.due import poll_of
 from workers.errors import BackendError, Rejected, Retryable
 from workers.pipeline.plan import Plan, Site
 from workers.pipeline.render import render
@@ -193,7 +194,7 @@ class _Carrier(Standing):
         # move it on, and what keeps a second merge request away, is written before the state.
         committed = now_ms()
         poll_ms = int(self.parts.settings.poll_interval_s * 1000)
-        ledger.later(f"poll:{project}:{self.run.id}", committed + poll_ms)
+        ledger.later(poll_of(project, self.run.id), committed + poll_ms)
         state = opened.state if opened else ""
         ledger.note_project(
             project,

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
-from workers.deliveries import key
+from workers.deliveries import as_text, key
 from workers.errors import BackendError, Conflict, NotFound
 from workers.runs import Progress, Run, State, timestamp
 from workers.scripts import Call, script
@@ -77,7 +77,7 @@ class RunStore:
             (run.id, run.version - 1, _encode(run), str(run.state), progress, int(run.active),
              key("runs", "state", ""), RUN_TTL_S, int(supersede)),
         ).run(self._redis)  # fmt: skip
-        status, value = (_str(part) for part in cast("list[Any]", answer))
+        status, value = (as_text(part) for part in cast("list[Any]", answer))
         if status == "busy":
             raise Busy(value)
         if status == "stale":
@@ -119,7 +119,7 @@ class RunStore:
         while len(found) < limit:
             edge = f"({before}" if before else "+"
             ids = [
-                _str(i) for i in self._redis.zrevrangebylex(index, edge, "-", start=0, num=limit)
+                as_text(i) for i in self._redis.zrevrangebylex(index, edge, "-", start=0, num=limit)
             ]
             if not ids:
                 break
@@ -171,18 +171,14 @@ class RunStore:
     def by_commit(self, project: int) -> dict[str, str]:
         """Run ids by commit sha."""
         rows = self._redis.hgetall(key("commits", project))
-        return {_str(sha): _str(run) for sha, run in rows.items()}
+        return {as_text(sha): as_text(run) for sha, run in rows.items()}
 
 
 def _progress(row_id: object, fields: dict[Any, Any]) -> Progress:
     line = msgspec.json.decode(next(iter(fields.values())), type=Progress)
-    return msgspec.structs.replace(line, id=_str(row_id))
+    return msgspec.structs.replace(line, id=as_text(row_id))
 
 
 def is_run_id(text: str) -> bool:
     """Whether a text may be the id of a run."""
     return len(text) == 20 and all(c in "0123456789abcdef" for c in text)
-
-
-def _str(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

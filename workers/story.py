@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from workers import preflighting
-from workers.clients.gitlab_types import PipelineState
+from workers.clients.gitlab_ci_types import PipelineState
 from workers.detect.analysis import Analysis
 from workers.errors import NotFound
 from workers.learned import LearnedStore

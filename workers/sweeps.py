@@ -17,7 +17,8 @@ from redis import Redis
 
 from workers import queues
 from workers.deliveries import key, now_ms
-from workers.ledger import DUE, LEASE_MS
+from workers.due import DUE
+from workers.ledger import LEASE_MS
 from workers.runs import iso, timestamp
 from workers.scripts import Call, script
 

@@ -77,10 +77,10 @@ MUTANTS = (
            "tests/integration/test_run_store.py"),
     Mutant(
         "a verdict in one write",
-        "workers/settle.py",
-        "    run = _end(\n        parts, run, to, reason, next_step,",
-        '    parts.runs.update(run.id, lambda now: _replace(now, settled_by=mark), "")\n'
-        "    run = _end(\n        parts, run, to, reason, next_step,",
+        "workers/conclude.py",
+        "    run = end(\n        parts, run, to, reason, next_step,",
+        '    parts.runs.update(run.id, lambda now: replace(now, settled_by=mark), "")\n'
+        "    run = end(\n        parts, run, to, reason, next_step,",
         "tests/chaos/test_crash_points.py",
     ),
     Mutant("writes before answers in Redis", "workers/embedded.py",

@@ -11,7 +11,7 @@ from tests.chaos import canaries, oracle
 from tests.chaos.rig import Rig, rig
 from tests.chaos.traffic import Sender, Subject, first_pushes, populate
 from workers.deliveries import key, now_ms
-from workers.ledger import DUE
+from workers.due import DUE
 from workers.standing import LONGEST_WAIT_S
 
 PROJECTS = 12

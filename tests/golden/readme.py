@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.golden.stacks import NEXUS
-from workers.clients.gitlab_types import Job, PipelineState, Tests
+from workers.clients.gitlab_ci_types import Job, PipelineState, Tests
 from workers.detect import detect
 from workers.detect.local import LocalSource
 from workers.pipeline.plan import Plan, build

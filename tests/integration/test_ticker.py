@@ -10,8 +10,9 @@ import redis
 
 from workers.decide import decide
 from workers.deliveries import key, now_ms
+from workers.due import DUE
 from workers.events import Event
-from workers.ledger import DUE, Ledger, Trigger, Work
+from workers.ledger import Ledger, Trigger, Work
 from workers.run_store import RunStore
 from workers.runs import Options, Project, Run, State, new_run
 from workers.sweeps import SWEEP, Sweeps

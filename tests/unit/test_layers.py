@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 SHARED = {
     "workers", "workers.settings", "workers.errors", "workers.events", "workers.ledger",
-    "workers.deliveries", "workers.asking", "workers.sweeps", "workers.dead",
-    "workers.audit", "workers.budget",
+    "workers.deliveries", "workers.due", "workers.facts", "workers.asking", "workers.sweeps",
+    "workers.dead", "workers.audit", "workers.budget",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
     "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.lent",
     "workers.kept", "workers.seal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.clients.gitlab_ci_types import PipelineRow, PipelineState, ServerLint
 from workers.clients.gitlab_hook_care import (
     HookState,
     ensure_group_hook,
@@ -18,10 +19,7 @@ from workers.clients.gitlab_types import (
     Branch,
     Commit,
     MergeRequest,
-    PipelineRow,
-    PipelineState,
     Project,
-    ServerLint,
 )
 
 __all__ = [

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from workers.clients.gitlab_repository import MAX_PAGES, Repository
-from workers.clients.gitlab_types import (
+from workers.clients.gitlab_ci_types import (
     Image,
     Job,
     PipelineRow,
@@ -17,6 +16,7 @@ from workers.clients.gitlab_types import (
     Tests,
     Variable,
 )
+from workers.clients.gitlab_repository import MAX_PAGES, Repository
 from workers.errors import Denied, NotFound, Rejected
 
 _QUERY = """query($p:ID!,$i:CiPipelineID!){project(fullPath:$p){pipeline(id:$i){

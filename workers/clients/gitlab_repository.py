@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from workers.clients.gitlab_answers import Moved
+from workers.clients.gitlab_ci_types import ServerLint
 from workers.clients.gitlab_http import Connection
 from workers.clients.gitlab_types import (
     ADMIN,
@@ -18,7 +19,6 @@ from workers.clients.gitlab_types import (
     FileState,
     GraphQLAnswer,
     Project,
-    ServerLint,
     TreeEntry,
     User,
 )

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from workers.clients.gitlab_types import Job, PipelineState
+from workers.clients.gitlab_ci_types import Job, PipelineState
 
 Outcome = Literal["running", "succeeded", "failed", "canceled", "skipped", "infrastructure"]
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from workers.clients.gitlab_types import PipelineState
+from workers.clients.gitlab_ci_types import PipelineState
 from workers.detect.analysis import Analysis
 from workers.settings import AGAIN_LABEL
 from workers.steps.confirm import Verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.clients.gitlab_types import Job, PipelineState
+from workers.clients.gitlab_ci_types import Job, PipelineState
 from workers.steps.confirm import Verdict
 from workers.steps.markdown import bullets, code, megabytes, prose, seconds, table
 

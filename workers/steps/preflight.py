@@ -13,7 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from workers.clients.gitlab import GitLab
-from workers.clients.gitlab_types import Project, Runner, Variable
+from workers.clients.gitlab_ci_types import Runner, Variable
+from workers.clients.gitlab_types import Project
 from workers.errors import Denied, Rejected, Retryable
 from workers.pipeline.plan import Builder
 from workers.steps.runners import Finding, choose_builder, takers

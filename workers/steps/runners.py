@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from workers.clients.gitlab_types import Runner
+from workers.clients.gitlab_ci_types import Runner
 from workers.pipeline.plan import Builder
 
 PREFERRED = ("ci-gen", "docker", "linux", "kubernetes", "k8s", "shared")

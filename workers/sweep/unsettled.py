@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.clients.gitlab_types import FINAL_STATUSES
-from workers.ledger import Trigger, swept
+from workers.ledger import FINAL, Trigger, swept
 from workers.run_store import RUN_TTL_S
 from workers.runs import Run, State
 from workers.sweep.at_work import Sweep
@@ -71,7 +70,7 @@ def _look(sweep: Sweep, run: Run) -> None:
         return
     rows = parts.gitlab.pipelines(project, run.commit.sha)
     newest = max(rows, key=lambda row: row.id, default=None)
-    if newest is None or newest.status not in FINAL_STATUSES:
+    if newest is None or newest.status not in FINAL:
         return
     known = run.pipeline
     if run.state is State.UNCONFIRMED and known and known.status == newest.status:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.clients.gitlab_types import Job, PipelineState, Tests
+from workers.clients.gitlab_ci_types import Job, PipelineState, Tests
 from workers.steps.confirm import Verdict, verdict
 
 OURS = {"compile": "compile", "image": "build", "unit": "test", "scan": "sast", "learn": "learn"}

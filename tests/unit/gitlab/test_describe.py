@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from workers.clients.gitlab_types import Image, Job, PipelineState, Tests
+from workers.clients.gitlab_ci_types import Image, Job, PipelineState, Tests
 from workers.detect.analysis import Analysis, Evidence
 from workers.steps.confirm import Verdict, verdict
 from workers.steps.describe import MAX_TEXT, Origin, Story, text, title

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.clients.gitlab_types import Runner, Variable
+from workers.clients.gitlab_ci_types import Runner, Variable
 from workers.steps.markdown import unsafe_lines
 from workers.steps.preflight import OLDEST, Facts, Preflight, judge
 from workers.steps.readiness import section
