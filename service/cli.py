@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from service.commands import admin, files, operations, run, stores
+from workers import logs
 from workers.errors import BackendError
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ for group in (run, files, admin, stores, operations):
 
 def main() -> None:
     """Entry point: an expected error is one line, never a traceback."""
+    logs.configure(None, name="command")
     try:
         app()
     except BackendError as error:

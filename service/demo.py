@@ -79,6 +79,9 @@ def _run(keep: bool, as_json: bool) -> int:
             token = stack.made_tokens[0]
             screen.print(f"\nDashboard: {stack.url}/   token: {token}")
             screen.print(f"GitLab sandbox: {gitlab.url}   Ctrl-C ends both.")
+            screen.print("By hand, in another terminal:")
+            screen.print(f"    export GITLAB_URL={gitlab.url} GITLAB_TOKEN={gitlab.token}")
+            screen.print(f"    devops-backend analyze {gitlab.url}/shop/orders")
             stack.run(stop_on_signals())
     return 0 if good else 1
 
@@ -167,7 +170,9 @@ def _sum_up(screen: Console, runs: list[dict[str, Any]], seconds: float) -> bool
     good = all(run["state"] == "succeeded" for run in runs) and sources[-1] == "learned"
     screen.print(f"\n{'It works' if good else 'It did NOT go all the way'}, in {seconds:.1f} s:")
     for run, source in zip(runs, sources, strict=True):
-        screen.print(f"    {run['project']['path']}: {run['state']}, from {source}")
+        screen.print(
+            f"    {run['project']['path']}: {run['state']} (simulated jobs), from {source}"
+        )
     return good
 
 

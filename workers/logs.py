@@ -16,13 +16,13 @@ from workers.settings import Settings
 TOKEN = re.compile(
     # Routable tokens hold dots: `glpat-<payload>.<length>.<checksum>`.
     r"gl(?:pat|dt|rtr?|cbt|ptt|ft|soat|oas|agent|imt|ffct|wt)-[-_A-Za-z0-9./+=]+"
-    r"|whsec_[-_A-Za-z0-9/+=]+|GR1348941[-_A-Za-z0-9]{8,}"
+    r"|whsec_[-_A-Za-z0-9/+=]+|GR1348941[-_A-Za-z0-9]{8,}|\bp[0-9]{1,16}\.[-_A-Za-z0-9]{43}"
     r"|(?i:bearer|private-token:?|job-token:?|x-gitlab-token:?)\s+[-_A-Za-z0-9./+=]{8,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|(?i:(?<=private_token=)|(?<=access_token=)|(?<=job_token=))[^&\s\"']+"
 )
-"""GitLab's token shapes (GitLab docs, "Token overview"), headers and parameters that hold one,
-passwords in addresses."""
+"""GitLab's token shapes (GitLab docs, "Token overview"), secrets of projects' webhooks, headers and
+parameters that hold one, passwords in addresses."""
 
 
 def redact(text: str) -> str:
@@ -47,9 +47,12 @@ def _redact_event(
     return {name: _redact(value) for name, value in event.items()}
 
 
-def configure(settings: Settings, *, name: str) -> None:
-    """Send this process's logs, the libraries' included, to stderr. Call once, at start."""
-    text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+def configure(settings: Settings | None, *, name: str) -> None:
+    """Send this process's logs, the libraries' included, to stderr. Call at start; without
+    settings: warnings as text, as a command prints them before it has read any."""
+    level = settings.log_level if settings else "warning"
+    form = settings.log_format if settings else "text"
+    text = form == "text" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -80,7 +83,7 @@ def configure(settings: Settings, *, name: str) -> None:
         )
     )
     logging.root.handlers[:] = [handler]
-    logging.root.setLevel(settings.log_level.upper())
+    logging.root.setLevel(level.upper())
     # Their lines at info are about every request and every job; ours say the same, once.
     for noisy in (
         "httpx",

@@ -223,8 +223,9 @@ class _Carrier(Standing):
         plan = generated.plan
         if reference.degraded:
             self.say(f"degraded: {reference.degraded}")
+        chosen = ", with the model's choices" if generated.by == "model" else ""
         self.change(
-            f"made from {reference.source} {reference.id} by the {generated.by}",
+            f"made from {describe.SOURCES[reference.source]} ({reference.id}){chosen}",
             State.GENERATING,
             reference=Reference(reference.source, reference.id, reference.confidence),
             generation=Generation(
@@ -240,5 +241,9 @@ class _Carrier(Standing):
 
 
 def _found(analysis: Analysis) -> str:
-    words = (analysis.language, analysis.framework, analysis.package_manager, analysis.version)
-    return "found " + (" ".join(filter(None, words)) or "no language we know")
+    if not analysis.language:
+        return "found no language we know"
+    tool = analysis.package_manager if analysis.package_manager != analysis.language else None
+    more = ", ".join(filter(None, (analysis.framework, tool)))
+    named = " ".join(filter(None, (analysis.language, analysis.version)))
+    return f"found {named} ({more})" if more else f"found {named}"

@@ -230,6 +230,9 @@ def test_generate_and_analyze_a_project_of_the_gitlab(running: World) -> None:
     there = devops("analyze", str(SAMPLES / "node-notes"), "--json", **env)
     remote, local = json.loads(here.stdout), json.loads(there.stdout)
     assert remote == local
+    dead = {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    made = devops("generate", f"{running.gitlab_url}/{path}", "--json", **env, **dead)
+    assert json.loads(made.stdout)["files"] and "Redis does not answer" in made.stderr
     elsewhere = devops("analyze", "http://gitlab.example.com/a/b", **env)
     assert elsewhere.returncode == 1 and "GITLAB_URL" in elsewhere.stderr
 

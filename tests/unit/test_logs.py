@@ -54,10 +54,11 @@ def test_what_is_no_token_stays(text: str) -> None:
 def logging_as_it_was() -> Iterator[None]:
     """The test may configure logging: afterwards all is as before."""
     handlers, level = logging.root.handlers[:], logging.root.level
+    configured = structlog.get_config()
     yield
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     structlog.contextvars.clear_contextvars()
 
 

@@ -32,7 +32,8 @@ def detect(source: Source, progress: Callable[[str], None] | None = None) -> Ana
             say(f"listing {', '.join(folders)}")
             reader.tree, listings = deepen(source, reader.tree, folders, listings)
         if reader.wishes:
-            say(f"reading {len(reader.wishes)} files")
+            count = len(reader.wishes)
+            say(f"reading {count} file{'s' if count != 1 else ''}")
             reader.flush()
         elif not folders:
             break

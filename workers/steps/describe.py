@@ -170,16 +170,17 @@ def _found(analysis: Analysis) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-_SOURCES = {
+SOURCES = {
     "learned": "a pipeline that was learned from projects of the same stack",
     "template": "the template for this language and framework",
     "language_template": "the template for this language",
     "builtin": "the built-in default, for want of anything nearer",
 }
+"""How a reference is told of, by its source (contract: `reference.source`)."""
 
 
 def _origin(origin: Origin) -> str:
-    lines = [f"It comes from {_SOURCES.get(origin.source, 'a reference')} ({code(origin.id)})."]
+    lines = [f"It comes from {SOURCES.get(origin.source, 'a reference')} ({code(origin.id)})."]
     ran = origin.successes + origin.failures
     lines.append(
         f"Its record: {origin.successes} of {ran} pipelines went green."
