@@ -19,6 +19,7 @@ NAMES: tuple[Queue, ...] = ("generate", "record")
 REASONS = (
     "our own branch", "a branch was deleted", "no branch changed", "a tag, not a branch",
     "a child pipeline", "no project id", "no event of interest", "not what GitLab sends",
+    "of another project",
 )  # fmt: skip
 """Reasons told apart, so that no sender can make series without end; all others are `other`."""
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

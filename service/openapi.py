@@ -44,7 +44,8 @@ SCHEMES: Mapping[str, dict[str, str]] = {
     },
     "hookSecret": {
         "type": "apiKey", "in": "header", "name": "X-Gitlab-Token",
-        "description": "One of GITLAB_WEBHOOK_SECRET.",
+        "description": "One of GITLAB_WEBHOOK_SECRET, or a project's own, which its webhook was "
+        "given and which counts for that project only.",
     },
     "hookSignature": {
         "type": "apiKey", "in": "header", "name": "webhook-signature",

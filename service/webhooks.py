@@ -69,16 +69,23 @@ async def receive(request: Request) -> Response:
 
 async def _receive(request: Request) -> Response:
     senders, headers = request.state["senders"], request.headers
-    known = senders.knows_secret(headers)
-    if not known and not senders.may_be_signed(headers):
+    sender = senders.by_secret(headers)
+    if sender is None and not senders.may_be_signed(headers):
         return await _forged(request)
     body = await bodies.read(request, BODY_MAX)
-    if not known and not senders.signed(headers, body):
+    sender = sender or senders.by_signature(headers, body)
+    if sender is None:
         return await _forged(request)
     event = parse(body)
     del body  # up to 5 MB, and storing may take seconds
     if isinstance(event, Unwanted):
         return _ignored(request, event.reason)
+    if not sender.speaks_for(event.project_id):
+        log.warning(
+            "a webhook spoke for another project", webhook_of=sender.project,
+            told_of=event.project_id,
+        )  # fmt: skip
+        return _ignored(request, f"of another project: this webhook is project {sender.project}'s")
     return await _store(request, event)
 
 

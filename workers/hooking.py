@@ -12,6 +12,8 @@ from workers.audit import acting
 from workers.clients.gitlab_hook_care import ensure_project_hook
 from workers.deliveries import now_ms
 from workers.errors import Rejected
+from workers.hook_secrets import HookSecrets, for_hook
+from workers.seal import Seal
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
@@ -26,28 +28,40 @@ def hook_url(backend_url: str) -> str:
     return f"{backend_url}/webhooks/gitlab"
 
 
+def label(parts: Parts, secrets: HookSecrets) -> str:
+    """What is kept of a webhook's secrets: GitLab never shows which it holds. Says nothing of them
+    without the key."""
+    signing = secrets.signing.get_secret_value() if secrets.signing else ""
+    seal = Seal(parts.key, "devops-backend webhooks' secrets")
+    return seal.of(secrets.token.get_secret_value(), signing)
+
+
 def ensure(parts: Parts, project: int, *, again: bool = False, force: bool = False) -> str:
     """The project has its webhook; looked at once a day, or now with `again`. Says how it is.
 
-    `force` writes it anew: GitLab does not tell which secret it holds. GitLab saying no (a
-    Developer's token, a local address) is noted and ends nothing: the verdict is then polled for.
-    Raises Retryable where GitLab is away.
+    It is written anew with `force`, and where it was not given the secrets of today: another one
+    was the first, or it is older than secrets of projects. GitLab saying no (a Developer's token, a
+    local address) is noted and ends nothing: the verdict is then polled for. Raises Retryable where
+    GitLab is away.
     """
-    settings, known = parts.settings, parts.ledger.project(project)
-    url = hook_url(settings.devops_backend_url)
+    url, secrets = hook_url(parts.settings.devops_backend_url), for_hook(parts.settings, project)
+    known, given = parts.ledger.project(project), label(parts, secrets)
+    current = known.get("hook_secret") == given
     fresh = now_ms() - int(known.get("hook_at", "0")) < CHECK_AGAIN_MS
-    if fresh and known.get("hook_url") == url and not again:
+    done = current or known.get("hook", "").startswith(REFUSED)
+    if fresh and done and known.get("hook_url") == url and not again:
         return known.get("hook", "")
-    signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
     try:
         with acting(why="the project's own webhook"):
             state = ensure_project_hook(
-                parts.gitlab, project, url, settings.gitlab_webhook_secret[0], signing,
-                force=force,
+                parts.gitlab, project, url, secrets.token, secrets.signing,
+                force=force or not current,
             )  # fmt: skip
         how = "created" if state.created else "; ".join(state.repaired) or "sound"
     except Rejected as error:
-        how = f"{REFUSED}{error}"
+        how, given = f"{REFUSED}{error}", ""
         log.warning("no project webhook", project=project, reason=str(error))
-    parts.ledger.note_project(project, {"hook": how, "hook_url": url, "hook_at": now_ms()})
+    parts.ledger.note_project(
+        project, {"hook": how, "hook_url": url, "hook_at": now_ms(), "hook_secret": given}
+    )
     return how

@@ -65,13 +65,14 @@ def hooks_install(
     from service.stack import require_secret
     from workers.audit import acting
     from workers.clients.gitlab_hook_care import ensure
+    from workers.hook_secrets import for_hook
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)
     require_secret(settings)
-    signing = settings.gitlab_signing_token[0] if settings.gitlab_signing_token else None
+    given = for_hook(settings, shelf.project)
     with acting(f"command line ({getpass.getuser()})", "hooks install"):
-        state = ensure(shelf, url, settings.gitlab_webhook_secret[0], signing, force=True)
+        state = ensure(shelf, url, given.token, given.signing, force=True)
     what = _named(project, group)
     if as_json:
         shown = {"url": url, "kind": shelf.kind, "id": state.id, "created": state.created}
@@ -79,7 +80,7 @@ def hooks_install(
     else:
         how = "created" if state.created else "written anew"
         output.console().print(f"{what} {state.id} {how} → {url}")
-    for note in _notes(state, bool(signing)):
+    for note in _notes(state, given.signing is not None):
         output.note(f"note: {note}")
 
 

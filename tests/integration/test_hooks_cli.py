@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
 from tests.support.mailbox import Mailbox, mailbox
+from workers.hook_secrets import own_token
 
 SECRET = "canary-secret-0123456789"
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -78,6 +80,19 @@ def test_a_group_hears_of_a_new_project(at: Instance, box: Mailbox, tmp_path: Pa
     assert birth.headers["x-gitlab-token"] == SECRET
     (push,) = box.wait("push")
     assert push.body["project_id"] == project.id
+
+
+def test_a_project_is_given_a_secret_of_its_own(at: Instance, box: Mailbox, tmp_path: Path) -> None:
+    """It speaks for that project only, so no other webhook's will do."""
+    project = at.control.create_project("acme/own").id
+    done = Shell(at, tmp_path, box.url.removesuffix("/hook")).hooks(
+        "install", "--project", "acme/own"
+    )
+    assert done.returncode == 0, done.stderr
+    at.control.push(project, {"a": "1"})
+    [push] = box.wait("push")
+    assert push.headers["x-gitlab-token"] == own_token(SecretStr(SECRET), project).decode()
+    assert push.headers["x-gitlab-token"] not in done.stdout + done.stderr
 
 
 def test_check_says_what_is_wrong_and_changes_nothing(at: Instance, shell: Shell) -> None:

@@ -296,6 +296,15 @@ def test_a_webhook_with_another_secret_is_given_ours(
     assert case.told(case.sweep(thorough=True), project) == []
 
 
+def test_a_webhook_from_before_is_given_its_projects_own_secret(case: Case) -> None:
+    """Installed by a version of before, or with another secret in front: written anew, once."""
+    project = hooked(case, "shared-secret")
+    case.parts.ledger.note_project(project, {"hook_secret": ""})
+    [found] = case.told(case.sweep(), project)
+    assert found.kind == "webhook" and "own of today" in found.found and found.done
+    assert case.sweep().findings == []
+
+
 def test_what_the_token_may_not_repair_is_reported(case: Case) -> None:
     """A Developer installs no webhooks: that is no finding each time, since polls stand in."""
     project = case.born("developer", sample="go-hello", bot_role=30)

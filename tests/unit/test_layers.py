@@ -17,7 +17,7 @@ SHARED = {
     "workers.dead", "workers.audit", "workers.budget",
     "workers.runs", "workers.run_store", "workers.queues", "workers.scripts", "workers.dry_runs",
     "workers.learned", "workers.learned_records", "workers.learned_origins", "workers.lent",
-    "workers.kept", "workers.seal",
+    "workers.kept", "workers.seal", "workers.hook_secrets",
     "workers.confidence",
     "workers.logs",
 }  # fmt: skip

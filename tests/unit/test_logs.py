@@ -20,8 +20,9 @@ TOKENS = (
     f"glrtr-{CORE}", f"glcbt-{CORE}", f"glcbt-64_{CORE}", f"glptt-{CORE}", f"glft-{CORE}",
     f"glsoat-{CORE}", f"gloas-{CORE}", f"glagent-{CORE}", f"glimt-{CORE}", f"glffct-{CORE}",
     f"glwt-{CORE}", f"GR1348941{CORE}", "whsec_Q0FOQVJZLWtleS1vZi0zMi1ieXRlcy4u+/CANARY=",
+    f"p42.{CORE}{'x' * 21}",
 )  # fmt: skip
-"""One of each shape in GitLab's docs, "Token overview", each with the word CANARY in it."""
+"""One of each shape in GitLab's docs, "Token overview", and of our webhooks; CANARY in each."""
 AROUND = (
     "{}", "the token {} was refused", "a={},b", "\"{}\"", "[{}]", "({})", "<{}>",
     "https://gitlab.example/api?private_token={}&a=b", "https://oauth2:{}@gitlab.example/x.git",

@@ -87,7 +87,7 @@ class Shelf(msgspec.Struct, frozen=True):
     """Where webhooks of one kind are kept, as its calls.
 
     `hooks` raises Denied or NotFound with the right that is missing. Without `delete` they are
-    never paused by GitLab.
+    never paused by GitLab. `project` is whose they are, where they are one project's.
     """
 
     kind: Kind
@@ -95,6 +95,7 @@ class Shelf(msgspec.Struct, frozen=True):
     create: Callable[[dict[str, Any]], Hook]
     update: Callable[[int, dict[str, Any]], Hook]
     delete: Callable[[int], None] | None = None
+    project: int | None = None
 
 
 def of_project(gitlab: Hooks, project_id: int) -> Shelf:
@@ -105,6 +106,7 @@ def of_project(gitlab: Hooks, project_id: int) -> Shelf:
         lambda fields: gitlab.create_project_hook(project_id, fields),
         lambda hook, fields: gitlab.update_project_hook(project_id, hook, fields),
         lambda hook: gitlab.delete_project_hook(project_id, hook),
+        project_id,
     )
 
 

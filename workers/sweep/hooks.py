@@ -11,6 +11,7 @@ from workers.clients.gitlab_hooks import of_project
 from workers.clients.gitlab_types import Hook, HookEvent, Project
 from workers.deliveries import now_ms
 from workers.events import BRANCH_PREFIX, Event, parse
+from workers.hook_secrets import for_hook
 from workers.sweep.at_work import Sweep
 
 PAGES_MAX = 5
@@ -35,6 +36,8 @@ def look(sweep: Sweep, row: Project, facts: Mapping[str, str], *, events: bool) 
             failed = _failed(sweep, row, mine, int(facts.get("hook_event", "0")))
         if failed and failed[0].response_status in REFUSED:
             wrong.append(f"it was answered {failed[0].response_status}: its secret was another")
+        elif facts.get("hook_secret") != hooking.label(sweep.parts, for_hook(settings, row.id)):
+            wrong.append("its secret was not the project's own of today")
     _take_in(sweep, row, failed)
     if wrong:
         how = hooking.ensure(sweep.parts, row.id, again=True, force=True)
