@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance, quiet
 from tests.support.service import API_TOKEN, running_service, settings_for
 from workers import audit
 from workers.audit import Audit, acting
@@ -15,12 +13,6 @@ from workers.deliveries import now_ms
 from workers.embedded import EmbeddedRedis, free_port
 from workers.errors import Retryable
 from workers.wiring import Parts
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
 
 
 def parts(at: Instance, redis_url: str) -> Parts:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.support.gitlab import Instance, quiet, sandbox
+from tests.support.gitlab import Instance
 from workers.clients.gitlab import ApiSource
 from workers.detect import detect
 from workers.settings import AutoCommit
 from workers.steps.publish import Target, publish
 
 CI = "test:\n  script: [make test]\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 def calls_of_a_run(at: Instance, sample: str) -> list[str]:

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance
 from workers.clients.gitlab import GitLab
 from workers.clients.gitlab_repository import Action
 from workers.errors import BackendError, Conflict, Denied, NotFound, Rejected, Retryable, Unclear
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
-
 
 FILES = {"go.mod": "module x\n\ngo 1.22\n", "main.go": "package main\n\nfunc main() {}\n"}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.gitlab import Instance, quiet, sandbox
+from tests.support.gitlab import Instance
 from workers.clients.gitlab import (
     GitLab,
     ensure_group_hook,
@@ -21,17 +21,6 @@ from workers.errors import Denied, NotFound, Rejected
 URL = "http://localhost:8000/webhooks/gitlab"
 SECRET = "a-secret-of-the-webhook"
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 @pytest.fixture

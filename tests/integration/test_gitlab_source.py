@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.gitlab import Instance, quiet, sandbox
+from tests.support.gitlab import Instance, quiet
 from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_source import MAX_RAW
 from workers.detect.local import LocalSource
 from workers.errors import Denied, NotFound, Retryable
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 def source(at: Instance, path: str, files: dict[str, str]) -> ApiSource:

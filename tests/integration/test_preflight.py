@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance
 from workers import preflighting
 from workers.clients.gitlab import GitLab
 from workers.deliveries import now_ms
@@ -17,17 +16,6 @@ from workers.settings import Settings
 from workers.steps.preflight import Facts, look
 from workers.steps.preflight import Instance as Shared
 from workers.wiring import Parts
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
 from service.sandbox.client import ProjectView
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance
 from workers.clients.gitlab import GitLab
 from workers.detect.analysis import Analysis, Evidence
 from workers.errors import BackendError, Conflict, Denied, Rejected, Retryable, Unclear
@@ -20,17 +20,6 @@ from workers.steps.publish import Intent, Published, Target, branch_name, mark_r
 CI = "test:\n  script: [make test]\n"
 FILES = {".gitlab-ci.yml": CI, "Dockerfile": "FROM scratch\n", ".dockerignore": ".git\n"}
 SOURCES = {"main.go": "package main\n"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 class Case:

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.gitlab import RunningSandbox, running_sandbox
+from tests.support.gitlab import RunningSandbox
 
 _numbers = itertools.count(1)
 FORBIDDEN = {"message": "403 Forbidden - You are not allowed to push into this branch"}
 NEW = {"action": "create", "file_path": "new.txt", "content": "new\n"}
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(lab: RunningSandbox) -> Iterator[httpx.Client]:
-    with lab.api() as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.gitlab import RunningSandbox, running_sandbox
+from tests.support.gitlab import RunningSandbox
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(lab: RunningSandbox) -> Iterator[httpx.Client]:
-    with lab.api() as client:
-        yield client
 
 
 @pytest.fixture

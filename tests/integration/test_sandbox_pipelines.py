@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from service.sandbox.client import PipelineView
-from tests.support.gitlab import RunningSandbox, running_sandbox
+from tests.support.gitlab import RunningSandbox
 
 _numbers = itertools.count(1)
 NINE = """
@@ -29,18 +28,6 @@ notify_success: {stage: notify, script: [curl], when: on_success}
 learn_record: {stage: learn, script: [curl]}
 """
 END = ("success", "failed", "canceled", "skipped", "manual")
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[RunningSandbox]:
-    with running_sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(lab: RunningSandbox) -> Iterator[httpx.Client]:
-    with lab.api() as client:
-        yield client
 
 
 @pytest.fixture
