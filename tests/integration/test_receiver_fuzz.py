@@ -107,6 +107,7 @@ def odd_headers(chance: random.Random) -> list[tuple[bytes, bytes]]:
     """Headers of a delivery, some forged, doubled, empty or not ASCII."""
     pool = (
         (b"X-Gitlab-Token", bytes(chance.choices(VISIBLE, k=12))),
+        (b"X-Gitlab-Token", b"p%d." % chance.randrange(10**17) + b"A" * 43),
         (b"Idempotency-Key", b"\xff" * 300), (b"webhook-id", b""), (b"webhook-id", b"\xe9" * 9),
         (b"webhook-timestamp", b"nan"), (b"webhook-signature", b"v1,=" * 50),
         (b"Content-Type", b"\xff/\xff; charset=utf-16"), (b"Content-Type", b""),
