@@ -20,7 +20,7 @@ Every call needs the administrator's token as `Authorization: Bearer`. Bodies ar
 - `PUT groups/:path/owners` `{usernames}`: who may manage the hooks of a group.
 - `GET projects/:id`: branches, commits, merge requests, pipelines and hooks in one answer.
 - `GET projects/:id/files?ref=`: all files of a ref as text.
-- `POST users` `{username, admin?, bot?, scopes?}`: the user and a fresh token.
+- `POST users` `{username, admin?, bot?, scopes?, token?}`: the user and a fresh token, or that one.
 - `POST age` `{seconds}`: so much time passes; every time that was kept is so much longer ago.
 - `GET, PATCH switches`: instance settings (`state.Switches`).
 - `GET, POST, DELETE faults`: rules (`faults.Fault`).

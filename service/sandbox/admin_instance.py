@@ -30,7 +30,8 @@ def create_user(sandbox: Sandbox, _: Request, body: Body) -> Body:
         admin=bool(body.get("admin")),
         bot=bool(body.get("bot")),
     )
-    token = sandbox.forge.add_token(user, frozenset(body.get("scopes") or ["api"]))
+    scopes = frozenset(body.get("scopes") or ["api"])
+    token = sandbox.forge.add_token(user, scopes, body.get("token"))
     return {"id": user.id, "username": user.username, "token": token}
 
 

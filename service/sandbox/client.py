@@ -210,9 +210,11 @@ class SandboxClient:
         return self.project(project).pipelines
 
     def create_user(
-        self, username: str, *, scopes: tuple[str, ...] = ("api",), admin: bool = False
-    ) -> UserView:
-        body = {"username": username, "scopes": scopes, "admin": admin}
+        self, username: str, *, scopes: tuple[str, ...] = ("api",), admin: bool = False,
+        token: str | None = None,
+    ) -> UserView:  # fmt: skip
+        """A user with a token: a fresh one, or the one that is given."""
+        body = {"username": username, "scopes": scopes, "admin": admin, "token": token}
         return self._ask("POST", "/users", UserView, body)
 
     def set_switches(self, **changes: bool | float) -> Switches:

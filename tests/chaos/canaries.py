@@ -12,11 +12,10 @@ import msgspec
 import redis
 
 from service.sandbox.journal import Entry
-from tests.chaos.rig import API_TOKEN, SECRET, Rig
+from tests.chaos.rig import Rig
+from tests.chaos.tokens import API_TOKEN, CALLER_TOKEN, SECRET, STRANGER_TOKEN
 from tests.support.gitlab import BOT_TOKEN
 
-CALLER_TOKEN = "glpat-CALLERCANARY0123456789"
-"""Given in the body of a workflow request; its user has no rights."""
 TEXT = "CANARY-TEXT-OF-A-REPOSITORY"
 FILES: Mapping[str, str] = {
     "NOTES.md": f"# Notes\n\n{TEXT}: nobody but this project's people may read it.\n",
@@ -26,7 +25,7 @@ FILES: Mapping[str, str] = {
 """What no plan needs to know of a repository."""
 SECRETS = {
     "the bot's token": BOT_TOKEN, "the webhook secret": SECRET, "an API token": API_TOKEN,
-    "a caller's token": CALLER_TOKEN,
+    "a caller's token": CALLER_TOKEN, "a stranger's token": STRANGER_TOKEN,
 }  # fmt: skip
 WORDS = SECRETS | {"repository text": TEXT}
 

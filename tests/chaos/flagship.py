@@ -16,6 +16,8 @@ from tests.chaos.rig import rig
 from tests.chaos.traffic import Sender, make, populate
 
 RECOVERY_S = 30.0
+ENOUGH = 20
+"""Recoveries; of fewer the 95th percentile is the worst one, and says little."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -30,6 +32,14 @@ class Options(msgspec.Struct, frozen=True):
     targets: tuple[str, ...] = TARGETS
     workers: int = 2
     """Processes per queue."""
+    late: int = 40
+    """Commits that GitLab answers a second late: it has applied them, and nobody knows yet."""
+    loans: int = 10
+    """Projects that are asked for with a lent token meanwhile."""
+
+
+SHORT = Options(projects=25, deliveries=500, seconds=30, every=1.3, late=12, loans=3)
+"""What CI runs: 16 kills or more, each target at least once."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -38,6 +48,7 @@ class Report(msgspec.Struct, frozen=True):
     options: Options
     statuses: dict[int, int]
     kills: dict[str, int]
+    lent: int
     recovery_s: list[float]
     """Sorted."""
     quiet_s: float
@@ -60,6 +71,7 @@ class Report(msgspec.Struct, frozen=True):
             f"seed {self.options.seed}: {size}, {self.total_s:.0f} s in all",
             f"answers by status (0: none): {self.statuses}",
             f"kills: {sum(self.kills.values())} {self.kills}",
+            f"tokens lent: {self.lent}",
             f"recovery of a worker, {len(self.recovery_s)} times with work waiting: {times}",
             f"quiet {self.quiet_s:.1f} s after the last delivery and kill",
             f"violations: {len(self.violations)}",
@@ -73,16 +85,22 @@ def run(options: Options, folder: Path) -> Report:
     with rig(folder, options.workers) as tried:
         baseline = len(tried.program.family())
         subjects = populate(tried.forge, options.projects, canaries.FILES)
+        borrowed = tried.lending.plant(options.loans, "borrowed")
         deliveries = make(subjects, options.deliveries, options.seed)
+        commits = "/repository/commits$"
+        tried.forge.set_fault("late", commits, method="POST", times=options.late, probability=0.3)
         killer = Killer(tried, options.seed, options.every, options.targets)
         sender = Sender(tried.program.url, deliveries, options.seconds)
         sender.start()
+        asking = tried.lending.start(borrowed, options.seconds)
         try:
             killer.run(lambda: sender.over, options.seconds + 60)
         finally:
             sender.close()
+            tried.lending.end(asking)
         calm = time.monotonic()
-        violations = killer.violations + oracle.wait_quiet(tried)
+        violations = killer.violations + [f"{name} was never killed" for name in killer.missed]
+        violations += oracle.wait_quiet(tried)
         quiet = time.monotonic() - calm
         violations += oracle.everything(tried, subjects, sender.answers)
         violations += oracle.processes_as_before(tried, killer.seen, baseline)
@@ -90,9 +108,9 @@ def run(options: Options, folder: Path) -> Report:
     violations += canaries.in_files(tried.program.folder)
     report = Report(
         options, dict(Counter(answer.status for answer in sender.answers)),
-        dict(Counter(kill.target for kill in killer.kills)), waits, quiet,
+        dict(Counter(kill.target for kill in killer.kills)), len(tried.lending.lent), waits, quiet,
         time.monotonic() - began, violations,
     )  # fmt: skip
-    if report.p95 > RECOVERY_S:
+    if len(waits) >= ENOUGH and report.p95 > RECOVERY_S:
         violations.append(f"recovery takes {report.p95:.1f} s (p95), not {RECOVERY_S:.0f} s")
     return report

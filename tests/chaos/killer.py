@@ -19,9 +19,10 @@ from workers.errors import Retryable
 
 TARGETS = ("receiver", "generate", "horse", "record", "ticker", "redis")
 WORKERS = frozenset({"generate", "horse"})
-ORPHAN_S = 1.0
-"""A work-horse whose worker was killed gets its own signal from the kernel at once."""
-HORSE_WAIT_S = 1.0
+ORPHAN_S = 4.0
+"""A work-horse whose worker was killed gets its own signal from the kernel at once; a busy machine
+may take its time to carry that out."""
+HORSE_WAIT_S = 2.0
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -34,7 +35,10 @@ class Kill(msgspec.Struct, frozen=True):
 
 
 class Killer:
-    """Kills by seed, each target once a round; the program's own supervisor restarts."""
+    """Kills by seed, each target once a round; the program's own supervisor restarts.
+
+    What was not there when its turn came has it again, after the others.
+    """
 
     def __init__(
         self, rig: Rig, seed: int, every: float, targets: Sequence[str] = TARGETS,
@@ -65,7 +69,17 @@ class Killer:
         """The round's next target; False where it was not there."""
         if not self._round:
             self._round = self._random.sample(self._targets, len(self._targets))
-        return self.strike(self._round.pop())
+        target = self._round.pop()
+        struck = self.strike(target)
+        if not struck and self._round:
+            self._round.insert(0, target)
+        return struck
+
+    @property
+    def missed(self) -> list[str]:
+        """Targets that were never struck: the trial says nothing about them."""
+        struck = {kill.target for kill in self.kills}
+        return [target for target in self._targets if target not in struck]
 
     def strike(self, target: str) -> bool:
         """Kill one; False where it was not there (the horse rests, a part is being restarted)."""

@@ -192,6 +192,7 @@ def everything(
         found += ledger_holds(client, answers)
         found += carried_out(client, subjects)
         found += keys.without_lifetime(client)
+        found += rig.lending.settled(client)
     entries = rig.entries()
     found += answers_right(answers) + one_each(rig, subjects, answers)
     return found + journal_clean(entries) + committed_well(entries) + canaries.everywhere(rig)

@@ -24,15 +24,15 @@ from service.sandbox.client import SandboxClient
 from service.sandbox.journal import Entry
 from service.stack import settings_environment
 from tests.chaos import processes
+from tests.chaos.lending import Lending
 from tests.chaos.processes import Process
+from tests.chaos.tokens import API_TOKEN, SECRET
 from tests.support.gitlab import BOT_TOKEN
 from workers.embedded import find_running, free_port
 from workers.errors import Retryable
 from workers.learned import LearnedStore
 
 ROOT = Path(__file__).parents[2]
-SECRET = "chaos-webhook-secret-0123456789abcdef"
-API_TOKEN = "chaos-api-token-0123456789abcdefghijkl"
 READY_S = 60.0
 SWEEP_S = 20.0
 """Ten minutes by default; a trial has no time to wait for that."""
@@ -106,16 +106,21 @@ class Program:
         return self._process.pid
 
     def part(self, name: str) -> Process | None:
-        """One of PARTS, or `horse`: what the generate worker has forked; None while it is down."""
+        """One of PARTS, `horse`: what a generate worker has forked, or `program`; None while it is
+        down. Of several the oldest, so that each gets its turn."""
         if name == "program":
             return processes.look(self.pid)
+        return min(self.parts(name), key=lambda process: process.started, default=None)
+
+    def parts(self, name: str) -> list[Process]:
+        """All of one kind that run now."""
+        everyone = processes.everyone()
+        mark = PARTS["generate" if name == "horse" else name]
+        found = [p for p in everyone if p.parent == self.pid and mark in p.command]
         if name == "horse":
-            worker = self.part("generate")
-            return next(iter(processes.children(worker.pid)), None) if worker else None
-        mark = PARTS[name]
-        found = [p for p in processes.children(self.pid) if mark in p.command]
-        # Of several the oldest, so that each gets its turn.
-        return min(found, key=lambda p: p.started, default=None)
+            workers = {worker.pid for worker in found}
+            found = [p for p in everyone if p.parent in workers]
+        return found
 
     def family(self) -> list[Process]:
         """All that it has started, down to the work-horses."""
@@ -159,6 +164,7 @@ class Rig(msgspec.Struct, frozen=True):
     gitlab_url: str
     journal: Path
     program: Program
+    lending: Lending
 
     def entries(self) -> list[Entry]:
         """The journal as it stands on the disk."""
@@ -170,7 +176,7 @@ class Rig(msgspec.Struct, frozen=True):
 def rig(
     folder: Path, workers: int = 1, environment: Mapping[str, str] | None = None, **changes: Any
 ) -> Iterator[Rig]:
-    """A sandbox with its journal, and the program, ready."""
+    """A sandbox with its journal, and the program, ready; it has been lent a caller's token."""
     folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "journal.jsonl"
     command = [sys.executable, "-m", "service.sandbox", "--port", "0", "--token", BOT_TOKEN]
@@ -189,7 +195,9 @@ def rig(
             with SandboxClient(ready["url"], ready["admin_token"]) as forge:
                 try:
                     program.start()
-                    yield Rig(folder, forge, ready["url"], journal, program)
+                    lending = Lending(forge, program.url, ready["url"])
+                    lending.ask_all(lending.plant(1, "lent"))
+                    yield Rig(folder, forge, ready["url"], journal, program, lending)
                 finally:
                     program.stop()
         finally:

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from service.sandbox.client import SandboxClient
-from tests.chaos.rig import SECRET
+from tests.chaos.tokens import SECRET
 
 SAMPLES = ("go-hello", "node-notes", "python-greeter", "java-library")
 DUPLICATES = 0.2

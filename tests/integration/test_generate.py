@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -82,19 +83,24 @@ def test_the_model_picks_among_what_was_found(double: OllamaDouble, templates: T
     assert made.seconds > 0
 
 
-def test_each_of_several_apps_has_its_own_choices(
-    double: OllamaDouble, templates: Templates
-) -> None:
-    """The model is asked of one app at a time; what it says of one counts for that one alone."""
+def _apps(*paths: str) -> Analysis:
+    """A repository of several services."""
     parts = tuple(
         msgspec.structs.replace(
             PYTHON, facts={**PYTHON.facts, "path": path}, manifests=(f"{path}/pyproject.toml",)
         )
-        for path in ("one", "two")
+        for path in paths
     )
-    both = msgspec.structs.replace(PYTHON, monorepo="services", parts=parts)
+    return msgspec.structs.replace(PYTHON, monorepo="services", parts=parts)
+
+
+def test_each_of_several_apps_has_its_own_choices(
+    double: OllamaDouble, templates: Templates
+) -> None:
+    """The model is asked of one app at a time; what it says of one counts for that one alone."""
+    both = _apps("one", "two")
     reference = from_templates(both, None, templates)
-    found = candidates(reference.parts[0].template, parts[0])
+    found = candidates(reference.parts[0].template, both.parts[0])
     first = {slot: values[0] for slot, values in found.items() if slot != "version"}
     double.replies += [
         {s: v for s, v in first.items() if len(found[s]) > 1} | {"test_command": command}
@@ -184,6 +190,18 @@ def test_a_model_that_hangs_costs_its_time_out(double: OllamaDouble, templates: 
     assert made.fallback_reason
     assert "did not answer" in made.fallback_reason
     assert made.seconds < 2
+
+
+def test_for_several_apps_the_model_has_the_time_of_one_call(
+    double: OllamaDouble, templates: Templates
+) -> None:
+    """A slow model answers for the first of four; the second call is cut, no third one is made."""
+    apps, double.delay_s = _apps("one", "two", "three", "four"), 1.2
+    reference = from_templates(apps, None, templates)
+    started = time.monotonic()
+    made = generate(apps, reference, SITE, Model(double.url, NAME, 2.0))
+    assert made.by == "model" and len(double.questions) == 2
+    assert time.monotonic() - started < 4 and made.seconds < 3
 
 
 INJECTIONS = [

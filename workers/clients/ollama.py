@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,6 +98,14 @@ class Model:
         _complete(last, size)
         values = _values(text, slots)
         return Answer(values, time.monotonic() - started, last.eval_count or 0)
+
+    def after(self, seconds: float) -> Model | None:
+        """The same server with so much less time for a call; None where none is left."""
+        if seconds >= self._timeout_s:
+            return None
+        left = copy(self)
+        left._timeout_s = self._timeout_s - seconds
+        return left
 
     def preload(self) -> None:
         """Load the model, so that the first run does not pay for it. Raises as `choose` does."""

@@ -29,8 +29,6 @@ OFFERED_MAX = 12
 SLOTS_BYTES = 4096
 """What all candidates together may take of the prompt."""
 VALUE_MAX = 200
-MODEL_SECONDS = 60
-"""What the model may take for all apps of a repository; the rest is the reference's."""
 VERSION_SLOT = "version"
 """The toolchain's version, by that name in every template."""
 HOSTILE = re.compile(
@@ -72,14 +70,15 @@ def generate(
 def _several(
     analysis: Analysis, reference: Reference, site: Site, model: Model | None
 ) -> Generated:
-    """Each app's plan from its own reference, put together; the model chooses while time is left.
+    """Each app's plan from its own reference, put together; the model chooses while time is left:
+    for all of them together it has what one call may take.
 
     Where together they are not allowed, the main app gets its pipeline alone.
     """
     made: list[Generated] = []
     for part, own in zip(several.parts(analysis), reference.parts, strict=True):
         spent = sum(one.seconds for one in made)
-        asked = model if spent < MODEL_SECONDS else None
+        asked = model.after(spent) if model is not None else None
         made.append(_one(part, own, site, asked, among=True))
     try:
         plan = _allowed(several.compose(analysis, [one.plan for one in made]))
