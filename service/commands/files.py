@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from service.commands import output
-from workers.errors import NotFound, Rejected
+from workers.errors import Rejected
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,23 +74,52 @@ def generate(
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="A GitLab CI file; - reads standard input.")],
-    as_json: Json = False,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="GitLab CI files, or folders with a .gitlab-ci.yml; - reads standard input.",
+        ),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each file, a line each.")
+    ] = False,
 ) -> None:
-    """Check any GitLab CI file: schema and meaning, each finding with line, cause and fix."""
+    """Check any GitLab CI file: schema and meaning, each finding with line, cause and fix.
+
+    Exits 0 when every file is valid (warnings do not count), 1 when one is not, and 2 when one
+    cannot be read.
+    """
     from workers.pipeline import lint
     from workers.pipeline.lint.report import to_json, to_text
 
-    try:
-        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file}: {error.strerror}") from None
-    report = lint.check(text, file=str(file))
-    if as_json:
-        sys.stdout.write(to_json(report, str(file)) + "\n")
-    else:
-        sys.stdout.write(to_text(report, str(file)))
-    raise typer.Exit(0 if report.valid else 1)
+    codes = {0}
+    for name in files:
+        try:
+            file, text = _read(name)
+        except OSError as error:
+            output.note(f"error: {error.filename or name}: {error.strerror}")
+            codes.add(2)
+            continue
+        report = lint.check(text, file=file)
+        codes.add(0 if report.valid else 1)
+        if as_json:
+            sys.stdout.write(to_json(report, file) + "\n")
+        else:
+            output.print_findings(to_text(report, file))
+    raise typer.Exit(max(codes))
+
+
+def _read(name: str) -> tuple[str, bytes]:
+    """The file's name and content, no more of it than tells that it is too big."""
+    from workers.pipeline.lint.document import MAX_BYTES
+
+    if name == "-":
+        return name, sys.stdin.buffer.read(MAX_BYTES + 1)
+    path = Path(name)
+    path = path / ".gitlab-ci.yml" if path.is_dir() else path
+    with path.open("rb") as file:
+        return str(path), file.read(MAX_BYTES + 1)
 
 
 def _subject(target: str, ref: str) -> Subject:

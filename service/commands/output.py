@@ -26,6 +26,19 @@ def note(message: str) -> None:
     print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
+def print_findings(text: str) -> None:
+    """Findings as they are; on a terminal, errors are red and warnings yellow."""
+    screen = console()
+    if not screen.is_terminal:
+        sys.stdout.write(text)
+        return
+    shown = Text(text.rstrip("\n"))
+    shown.highlight_regex(r"(?m)(?<=: )error(?= [a-z-]+: )|(?<=: )invalid(?= \()", "red")
+    shown.highlight_regex(r"(?m)(?<=: )warning(?= [a-z-]+: )", "yellow")
+    shown.highlight_regex(r"(?m)(?<=: )valid(?=$| \()", "green")
+    screen.print(shown)
+
+
 def print_json(value: Any) -> None:
     """`value` as JSON on stdout, keys in their own order, two spaces deep."""
     json.dump(msgspec.to_builtins(value), sys.stdout, indent=2, ensure_ascii=False)

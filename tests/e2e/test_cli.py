@@ -237,8 +237,8 @@ def test_generate_and_analyze_a_project_of_the_gitlab(running: World) -> None:
     assert elsewhere.returncode == 1 and "GITLAB_URL" in elsewhere.stderr
 
 
-def test_validate_reads_a_file_or_standard_input() -> None:
-    """Findings with line, cause and fix; exit 1; JSON where asked."""
+def test_validate_reads_files_folders_and_standard_input(tmp_path: Path) -> None:
+    """Findings with line, cause and fix; exit 1; JSON where asked; exit 2 for what is not there."""
     broken = "build:\n  stage: nowhere\n  script: [make]\n"
     done = devops("validate", "-", stdin=broken)
     assert done.returncode == 1 and re.search(r":2:", done.stdout) and "nowhere" in done.stdout
@@ -246,7 +246,13 @@ def test_validate_reads_a_file_or_standard_input() -> None:
     assert found["errors"][0]["line"] == 2
     assert devops("validate", "-", stdin="build:\n  script: [make]\n").returncode == 0
     missing = devops("validate", "no/such/file.yml")
-    assert missing.returncode == 1 and "No such file" in missing.stderr
+    assert missing.returncode == 2 and "No such file" in missing.stderr
+    (tmp_path / ".gitlab-ci.yml").write_text(broken)
+    (tmp_path / "good.yml").write_text("build: {script: [make]}\n")
+    several = devops("validate", str(tmp_path), str(tmp_path / "good.yml"), "--json")
+    shown = [json.loads(line) for line in several.stdout.splitlines()]
+    assert several.returncode == 1 and [file["valid"] for file in shown] == [False, True]
+    assert shown[0]["file"] == str(tmp_path / ".gitlab-ci.yml")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.pipeline.lint import check, duration, expression, regex, scalars
+from workers.pipeline.lint import check, duration, expression, matching, regex, scalars
 
 GOOD_CONDITIONS = [
     "$A",
@@ -74,6 +77,20 @@ BAD_PATTERNS = {
     "[[:word]:]a[[:nope:]]": "no class",
     "\\p1": "name of a class",
 }
+MATCHES = [
+    *("", "^$", "a|b", "^(dev|prod)$", "^v\\d+(\\.\\d+)+$", "[^a-c]{2,3}d?", "a{2}", "a{1,}?b"),
+    *(
+        "^(?:ab|a)*$",
+        "\\bb\\b",
+        "\\Bb",
+        "[]x]",
+        "[\\]x]",
+        "^\\[x\\]$",
+        "\\.|\\s",
+        "(a|)b",
+    ),
+]
+MATCHED = ["", "a", "b", "ab", "aab", "abc", "dev", "v1", "v1.2.3", "a b", "[x]", "x]", "prod!"]
 DURATIONS = {
     "1h": 3600, "1h 30m": 5400, "2 hrs 20 min": 8400, "2h20min": 8400, "1.5 hours": 5400,
     "3 weeks and 2 days": 1987200, "90": 90, "week": 604800, "one hour": 3600, "1 day 5": 86405,
@@ -117,6 +134,39 @@ def test_conditions_that_gitlab_refuses(text: str) -> None:
 def test_patterns_that_re2_compiles(pattern: str) -> None:
     """RE2's syntax is accepted, also where Python's differs."""
     assert regex.fault(pattern) is None
+
+
+@pytest.mark.parametrize("pattern", MATCHES)
+def test_patterns_match_what_python_says_they_match(pattern: str) -> None:
+    """Where both read a pattern alike, Python's matcher is the judge."""
+    for text in MATCHED:
+        assert matching.matches(pattern, text) == bool(re.search(pattern, text)), text
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa|a*)*$", "((a*)*)*$", "(a?){9}$"])
+def test_no_pattern_takes_long(pattern: str) -> None:
+    """A pattern made to take for ever has its answer in a blink."""
+    start = time.perf_counter()
+    assert matching.matches(pattern, "a" * 200) is True
+    assert matching.matches(pattern + "c", "a" * 200) is False
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?i)a",
+        "(((a{90}){90}){90}){90}",
+        "(" * 99 + ")" * 99,
+        "\\pL",
+        "[[:alpha:]]",
+        "a" * 301,
+        "(",
+    ],
+)
+def test_rare_patterns_have_no_answer(pattern: str) -> None:
+    """Rather no answer than a wrong one."""
+    assert matching.matches(pattern, "a") is None
 
 
 @pytest.mark.parametrize("pattern", BAD_PATTERNS)

@@ -40,7 +40,7 @@ def decode(source: str | bytes, sink: Sink) -> str:
             "encoding", "the file is not UTF-8 text", line, "save the file as UTF-8"
         ) from None
     if len(raw) > MAX_BYTES:
-        message = f"the file has {len(raw):,} bytes; GitLab reads at most {MAX_BYTES:,}"
+        message = f"the file has more than {MAX_BYTES:,} bytes, which is all that GitLab reads"
         raise refuse("too-big", message, 1, "move parts to files and `include` them")
     if text.startswith(_BOM):
         sink.warning("bom", "the file starts with a byte order mark", 1, "save it without a BOM")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from workers.pipeline.lint import regex
 from workers.pipeline.lint.findings import Sink, listed, quoted
+from workers.pipeline.lint.header import as_text, check
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 _INTERPOLATION = re.compile(r"\$\[\[([^\[\]]{0,300})\]\]")
-_KEYS: Final = ("default", "description", "options", "regex", "type", "rules")
+_FUNCTIONS: Final = ("expand_vars", "truncate(0,8)", "posix_escape", "posix_quote", "split(',')")
+_FUNCTION = re.compile(
+    r"expand_vars|posix_escape|posix_quote|truncate\(\s*\d+\s*,\s*\d+\s*\)?|split\('[^']+'\)"
+)
+MAX_FUNCTIONS: Final = 3
+_CONTEXTS: Final = ("inputs", "component", "matrix")
 _INPUT = re.compile(r"inputs\.([A-Za-z0-9_-]+)")
 
 
@@ -24,34 +29,7 @@ class Inputs:
         self._open = isinstance(spec, Map) and "include" in spec
         self._sink = sink
         self._done: dict[int, Any] = {}
-        for name, rules in self._declared.items():
-            self._check(name, rules)
-            if not isinstance(rules, Map) or not ({"default", "rules"} & set(rules)):
-                sink.warning(
-                    "required-input",
-                    f"the input {quoted(name)} has no default: this file works only by `include`",
-                    self._declared.line_of(name),
-                    "add a `default:`",
-                )
-
-    def _check(self, name: str, rules: Any) -> None:
-        """A default must be one of the options; a pattern must be RE2's."""
-        if not isinstance(rules, Map):
-            return
-        strange = [key for key in rules if key not in _KEYS]
-        if strange:
-            message = f"the input {quoted(name)} has the unknown keyword {listed(strange)}"
-            fix = self._sink.suggest(strange[0], _KEYS, f"known are {listed(_KEYS)}")
-            self._sink.error("bad-input", message, rules.line_of(strange[0]), fix)
-        options, value = rules.get("options"), rules.get("default")
-        if isinstance(options, Seq) and value is not None and value not in options:
-            message = f"the default of the input {quoted(name)} is none of its `options`"
-            self._sink.error("bad-input", message, rules.line_of("default"), "use an option")
-        pattern = rules.get("regex")
-        problem = regex.fault(pattern) if isinstance(pattern, str) else None
-        if problem:
-            message = f"the `regex` of the input {quoted(name)} {problem}"
-            self._sink.error("bad-regex", message, rules.line_of("regex"), "write it for RE2")
+        check(self._declared, sink)
 
     def fill(self, value: Any, line: int) -> Any:
         """The value with its inputs filled in; containers are copied only where they change."""
@@ -84,12 +62,13 @@ class Inputs:
         if any(isinstance(part, Opaque) for part in parts):
             return Opaque(text)
         shown = iter(parts)
-        return _INTERPOLATION.sub(lambda _: _as_text(next(shown)), text)
+        return _INTERPOLATION.sub(lambda _: as_text(next(shown)), text)
 
     def _value(self, expression: str, original: str, line: int) -> Any:
         name, *functions = (part.strip() for part in expression.split("|"))
         match = _INPUT.fullmatch(name)
         if match is None:
+            self._context(name, line)
             return Opaque(original)
         rules = self._declared.get(match.group(1))
         if match.group(1) not in self._declared and not self._open:
@@ -99,12 +78,31 @@ class Inputs:
                 line,
                 f"declared are {listed(self._declared) or 'none'}",
             )
+        self._functions(rules, functions, original, line)
         if not isinstance(rules, Map) or "default" not in rules or functions:
             return Opaque(original)
         return rules["default"]
 
+    def _context(self, name: str, line: int) -> None:
+        """What is filled in has a name like `inputs.stage` (interpolation/access.rb)."""
+        context = re.split(r"[.\[]", name)[0]
+        if context not in _CONTEXTS or "." not in name:
+            message = f"there is nothing like {quoted(name)} to fill in"
+            self._sink.error("unknown-input", message, line, "write `$[[ inputs.NAME ]]`")
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+    def _functions(self, rules: Any, functions: list[str], original: str, line: int) -> None:
+        """Functions are known, three at most, and take texts (interpolation/functions*.rb)."""
+        unknown = [function for function in functions if not _FUNCTION.fullmatch(function)]
+        kind = rules.get("type") or "string" if isinstance(rules, Map) else "string"
+        if unknown:
+            message = f"{quoted(original)} asks for {listed(unknown)}, which GitLab does not know"
+            fix = f"known are {listed(_FUNCTIONS)}"
+        elif len(functions) > MAX_FUNCTIONS:
+            message = f"{quoted(original)} has {len(functions)} functions"
+            fix = f"GitLab allows {MAX_FUNCTIONS}"
+        elif functions and kind != "string":
+            message = f"{quoted(original)} takes a text, and the input is of type {quoted(kind)}"
+            fix = "remove the function, or declare `type: string`"
+        else:
+            return
+        self._sink.error("bad-function", message, line, fix)

@@ -97,6 +97,9 @@ def _trigger(job: Job, sink: Sink) -> None:
     if job.keys.get("when") == "delayed":
         message = f"{quoted(job.name)} triggers a pipeline and cannot be delayed"
         sink.error("bad-trigger", message, job.line_of("when"), "use another `when`")
+    if isinstance(job.keys.get("allow_failure"), Map):
+        message = f"{quoted(job.name)} triggers a pipeline: `allow_failure` must be true or false"
+        sink.error("bad-trigger", message, job.line_of("allow_failure"), "it has no exit codes")
     if isinstance(trigger, Map) and not {"project", "include"} & set(trigger):
         message = f"the `trigger` of {quoted(job.name)} names neither `project` nor `include`"
         sink.error("bad-trigger", message, job.line_of("trigger"), "add one of them")

@@ -16,6 +16,13 @@ _NOTES: Final = frozenset(("description", "markdownDescription", "default", "exa
 # Below these, the keys are names of the file and not keywords of the schema.
 _NAMED: Final = frozenset(("properties", "patternProperties", "definitions", "dependencies"))
 
+_AKEYLESS: Final = (
+    *("name", "data_key", "cert_user_name", "public_key_data", "csr_data", "akeyless_api_url"),
+    *("akeyless_access_type", "akeyless_token", "uid_token", "gcp_audience", "azure_object_id"),
+    *("k8s_service_account_token", "k8s_auth_config_name", "akeyless_access_key"),
+    "gateway_ca_certificate",
+)
+
 
 def relaxed(original: Schema) -> Schema:
     """A changed copy: without `$ref`, without what GitLab's linter does not ask for."""
@@ -65,14 +72,24 @@ def _jobs(schema: Schema, definitions: Schema, job: Schema) -> None:
         definitions["artifacts"]["properties"][name].pop("minItems", None)
     # Reports that GitLab still takes (lib/gitlab/ci/config/entry/reports.rb).
     reports = definitions["artifacts"]["properties"]["reports"]["properties"]
-    for name in ("cluster_image_scanning", "requirements_v2"):
+    for name in ("cluster_image_scanning", "requirements_v2", "performance"):
         reports.setdefault(name, {"$ref": "#/definitions/string_file_list"})
+    _akeyless(definitions["secrets"]["patternProperties"][".*"])
     # A single path (lib/gitlab/ci/config/entry/rules/rule/exists.rb, `SimpleExists`).
     definitions["exists"]["anyOf"].append({"type": "string"})
     # Dates are checked where their meaning is (lib/gitlab/ci/config/entry/release.rb).
     release = job["release"]["properties"]
     release["released_at"].pop("pattern", None)
     release["milestones"] = {"anyOf": [release["milestones"], {"type": "string"}]}
+
+
+def _akeyless(secret: Schema) -> None:
+    """A provider that the schema lacks (ee/lib/gitlab/ci/config/entry/akeyless/secret.rb)."""
+    text: Schema = {"type": "string"}
+    fields = dict.fromkeys(_AKEYLESS, text)
+    provider = {"type": "object", "properties": fields, "additionalProperties": False}
+    secret["properties"]["akeyless"] = provider
+    secret["anyOf"].append({"required": ["akeyless"]})
 
 
 def _needs(job: Schema) -> None:
