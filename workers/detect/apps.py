@@ -15,6 +15,7 @@ from workers.detect.sources import is_aside, is_auxiliary, is_named_aside, is_te
 DEPTH = 3
 LIMIT = 12
 """Members of a workspace whose manifests are read."""
+DEPLOYS = ("helm", "kubernetes")
 PROGRAMS = 24
 """Folders of programs side by side that are looked at."""
 
@@ -65,6 +66,9 @@ def services(reader: Reader, found: list[Found]) -> list[Found]:
             by_folder.setdefault(one.folder, []).append(one)
     chosen = (verdict(reader, group) for _, group in sorted(by_folder.items()))
     known = [one.best for one in chosen if one is not None]
+    if any(one.ecosystem not in DEPLOYS for one in known):
+        # what deploys the programs is none of them
+        known = [one for one in known if one.ecosystem not in DEPLOYS]
     # what the projects beside it refer to is a part of them
     used = {one.folder for one in known if one.kind == "library"}
     return [one for one in known if one.folder not in used] if len(used) < len(known) else known

@@ -6,6 +6,7 @@ import re
 
 from workers.detect import frameworks
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 
 BUILDS: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
     (
@@ -133,8 +134,8 @@ def _dependencies(found: Found, folder: Folder) -> None:
 def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[str, str]) -> None:
     text = re.sub(r"(?m)#.*$", "", folder.text(file) or "")
     handed = re.search(r"(?m)^(?:\.DEFAULT|%)\s*:.*\n\t.*?(?:cd|-C)\s+(\w+)\b.*\$@", text)
-    below = f"{handed.group(1)}/Makefile" if handed else ""
-    if handed and tool == "make":
+    below = existing(folder, handed.group(1), ("Makefile",)) if handed else None
+    if below and tool == "make":
         text += re.sub(r"(?m)#.*$", "", folder.text(below, rank=2) or "")
     places = [n for n in folder.folders if re.fullmatch(r"(unit)?tests?", n, re.I)]
     nested = folder.has("tests/CMakeLists.txt", "test/CMakeLists.txt", "tests/meson.build")
@@ -161,5 +162,8 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
             line = folder.line(file, target.group(0))
             found.command("test", f"make {target.group(1)}", folder.full(file), line)
             found.has_tests = True
+        if found.commands.get("test"):
+            # a makefile's own tests have no other name
+            found.set("test_tool", "make", found.manifest)
     elif (found.has_tests or found.test_tool) and "test" in commands:
         found.command("test", commands["test"], folder.full(file))

@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.detect import frameworks, versions
 from workers.detect.ecosystems import node_scripts, node_workspaces
+from workers.detect.ecosystems.node_scripts import SCRIPT
 from workers.detect.families import share
 from workers.detect.found import Folder, Found
 
@@ -21,7 +22,6 @@ LOCKS = (
 _CALL = re.compile(r"(?:^|[;&|]\s*)(pnpm|yarn|bun)\s")
 _LOCAL = re.compile(r"(file|link|portal|workspace):|\.{0,2}/")
 MANAGERS = ("npm", "pnpm", "yarn", "bun")
-SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 ENTRIES = ("index", "server", "app", "main", "src/index", "src/server", "src/main", "src/app")
 # What a package.json holds when it only carries tools for another ecosystem's repository.
 TOOLING = re.compile(
@@ -235,6 +235,8 @@ def _strength(
     tools = all(TOOLING.match(name) for name in (*run, *dev))
     if tools and not sources:
         return 0.1 if run or dev else 0.5
+    if tools and node_scripts.only_starts(folder, package):
+        return 0.35
     own = share(folder, found)
     if tools and own > 0.5 and len(folder.sources) == 1:
         return 0.8

@@ -7,8 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from workers.detect.found import Folder, Found
+from workers.detect.monorepo import existing
 from workers.detect.rules import table
 
+SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 PURPOSES: dict[str, tuple[str, ...]] = {
     "compile": ("compile", "build:ts", "tsc", "typecheck", "type-check", "check-types", "types"),
     "build": ("build", "build:prod", "build:production", "bundle", "dist", "prod", "production"),
@@ -26,6 +28,7 @@ _MEMBERS = re.compile(
     r"|\bpnpm\b.*(?:\s-r\b|--recursive|--filter|\s-F\b)|\bnpm\b.*(?:--workspaces?\b|\s-ws?\b)"
     r"|\byarn workspaces? |\bbun\b.*--filter"
 )
+_INTO = re.compile(r"(?:\bcd|--prefix|--cwd|--dir|-C)[ =](?:\./)?([\w.-]+(?:/[\w.-]+)*)")
 PLACEHOLDER = re.compile(r"no test|exit 1\s*$|^\s*(true|exit 0)\s*$", re.I)
 
 
@@ -54,6 +57,23 @@ def run(manager: str | None, script: str) -> str:
     if script in ("test", "start") and manager != "bun":
         return f"{manager} {script}"
     return f"{manager} run {script}" if manager in ("npm", "bun") else f"{manager} {script}"
+
+
+def only_starts(folder: Folder, package: dict[str, Any]) -> bool:
+    """Whether the scripts go into folders of programs, and all sources in folders are theirs."""
+    programs = tuple(f"{name}/" for name in _entered(folder, package))
+    sources = [path for path in folder.below if "/" in path and path.endswith(SCRIPT)]
+    return bool(programs) and all(path.startswith(programs) for path in sources)
+
+
+def _entered(folder: Folder, package: dict[str, Any]) -> list[str]:
+    """Folders with a manifest of their own that scripts go into: `cd server && npm start`."""
+    raw = package.get("scripts")
+    texts = (
+        [text for text in raw.values() if isinstance(text, str)] if isinstance(raw, dict) else []
+    )
+    names = {name for text in texts for name in _INTO.findall(text)}
+    return [name for name in sorted(names)[:20] if existing(folder, name, ("package.json",))]
 
 
 def _passes_on(script: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Pages without a program: Hugo, Zola, Jekyll, MkDocs, Sphinx, mdBook, and plain HTML."""
+"""Pages without a program: Hugo, Zola, Jekyll, Lektor, MkDocs, Sphinx, mdBook, plain HTML."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SERVERS = ("Staticfile", "static.json", "nginx.conf", "httpd.conf", "Caddyfile")
 
 def inspect(folder: Folder) -> Found | None:
     """The site in a folder: a generator's, else pages that are served as they are."""
-    makers = (_hugo, _zola, _jekyll, _mdbook, _mkdocs, _plain, _sphinx)
+    makers = (_hugo, _zola, _jekyll, _lektor, _mdbook, _mkdocs, _plain, _sphinx)
     return next((found for maker in makers if (found := maker(folder))), None)
 
 
@@ -114,6 +114,17 @@ def _jekyll(folder: Folder) -> Found | None:
         return None
     found = _site(folder, config, "jekyll", "jekyll build")
     found.facts["output"] = "_site"
+    return found
+
+
+def _lektor(folder: Folder) -> Found | None:
+    """Its project file; the templates beside it are no pages."""
+    project = next(iter(folder.like("*.lektorproject")), None)
+    if project is None:
+        return None
+    found = _site(folder, project, "lektor", "lektor build --output-path public", "python")
+    found.set("package_manager", "pip", found.manifest)
+    found.facts["output"] = "public"
     return found
 
 
