@@ -41,6 +41,12 @@ def test_every_fault_is_found_where_it_is_and_nothing_else(name: str) -> None:
     assert report.valid == name.startswith("valid-")
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("valid-clean-")])
+def test_a_clean_file_gets_no_warning(name: str) -> None:
+    """What a shell knows by itself, or never expands, is no undefined variable."""
+    assert check((FOLDER / f"{name}.yml").read_text()).warnings == ()
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("invalid-")])
 def test_every_error_says_what_to_do(name: str) -> None:
     """An error has a cause in words and a fix, and fits on a line."""

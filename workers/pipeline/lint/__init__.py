@@ -9,7 +9,7 @@ know. What only another file can tell (an `include`) is never an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, undefined, variables
@@ -71,7 +71,7 @@ def _check(text: str | bytes, file: str, sink: Sink) -> None:
         message = "the file has a header and no configuration"
         raise refuse("documents", message, 1, "add `---` and the jobs below it")
     resolved, partial = _resolve(header, body, sink)
-    _schema(resolved, sink)
+    _schema(resolved, sink, jobs_too=True)
     pipeline = Pipeline(resolved, partial, sink)
     for part in (top, jobs, rules, graph, variables, undefined):
         part.check(pipeline)
@@ -87,7 +87,8 @@ def _read(text: str | bytes, file: str, sink: Sink) -> tuple[Map | None, Map | N
     if len(found) > 2:
         raise refuse("documents", "there are more than two documents", 1, "remove the `---` lines")
     if not all(isinstance(document, Map) for document in found):
-        raise refuse("not-a-mapping", "the top level must be a mapping", 1, "write `job:` below it")
+        fix = "write the name of a job, like `build:`, and its keywords below"
+        raise refuse("not-a-mapping", "the top level must be a mapping", 1, fix)
     first, last = found[0], found[-1]
     if len(found) == 1:
         return (first, None) if set(first) == {"spec"} else (None, first)
@@ -110,11 +111,23 @@ def _resolve(header: Map | None, body: Map, sink: Sink) -> tuple[Map, set[str]]:
     return resolved, extended.partial
 
 
-def _schema(body: Map, sink: Sink, *, header: bool = False) -> None:
+def _schema(body: Map, sink: Sink, *, header: bool = False, jobs_too: bool = False) -> None:
     compiled = schema.compiled()
     for problem in compiled.problems(body, header=header):
         if sink.full:
             return
+        if jobs_too and _said_better(problem, body, compiled.job):
+            continue
         parent: Any = body if len(problem.path) == 1 else body[problem.path[0]]
         known = compiled.top if len(problem.path) == 1 else compiled.job
         explain.report(problem, sink, known, parent)
+
+
+def _said_better(problem: schema.Problem, body: Map, known: Mapping[str, Any]) -> bool:
+    """Whether the checks of jobs name the same fault with its cause."""
+    parent: Any = body[problem.path[0]]
+    if len(problem.path) == 1:
+        return False
+    if not known.keys() & set(parent):
+        return True
+    return problem.keyword == "trigger" and jobs.aimless(problem.value)

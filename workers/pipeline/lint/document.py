@@ -8,6 +8,7 @@ about as many nodes as its 2 MB in memory can hold.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
@@ -21,6 +22,7 @@ MAX_BYTES: Final = 2_000_000
 MAX_DEPTH: Final = 100
 MAX_NODES: Final = 60_000
 _BOM: Final = "\ufeff"
+_HIDDEN: Final = re.compile("[\u00ad\u200b\u2060\u202a-\u202e\ufeff]")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE: Final = "tag:yaml.org,2002:"
 _SAFE_TAGS: Final = frozenset(
@@ -168,6 +170,7 @@ class _Builder:
 
     def _key(self, node: Map, value: Any, line: int, event: yaml.Event | None) -> str:
         if isinstance(value, str):
+            self._visible(value, line)
             return value
         text = event.value if isinstance(event, yaml.ScalarEvent) else "?"
         node.odd[text] = value
@@ -175,6 +178,16 @@ class _Builder:
             message = "a key must be text, not a mapping or a list"
             self._sink.error("bad-key", message, line, "quote it, for instance braces of `{{ }}`")
         return text
+
+    def _visible(self, key: str, line: int) -> None:
+        """A key may start or end in a space that no editor shows, and no keyword does."""
+        if key != key.strip() or _HIDDEN.search(key):
+            self._sink.warning(
+                "invisible-character",
+                f"the key {quoted(key)} holds a space or a sign that is not seen",
+                line,
+                "type the line again, with plain spaces",
+            )
 
     def _pair(self, frame: _Frame, node: Map, value: Any) -> None:
         key, line = frame.key or "", frame.key_line

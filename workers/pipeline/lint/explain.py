@@ -164,7 +164,9 @@ def _alternatives(error: ValidationError, sink: Sink) -> tuple[str, str]:
     if choices:
         return _choice(choices, error.instance, sink)
     if found:
-        return f"must be {kinds(list(dict.fromkeys(found)))}, not {shown(error.instance)}", ""
+        cause = f"must be {kinds(list(dict.fromkeys(found)))}, not {shown(error.instance)}"
+        listable = "array" in found and isinstance(error.instance, (str, int, float))
+        return cause, _as_list(error.instance) if listable else ""
     return f"has a form that GitLab does not know: {shown(error.instance)}", ""
 
 
@@ -210,12 +212,16 @@ def _type_fix(error: ValidationError) -> str:
     if wanted == "string" and isinstance(instance, (bool, int, float)):
         return f'quote it: "{clip(json.dumps(instance), 40)}"'
     if wanted == "array" and isinstance(instance, (str, int, float, bool)):
-        return f"write it as a list: [{clip(str(instance), 60)}]"
+        return _as_list(instance)
     if wanted in ("boolean", "integer", "number") and isinstance(instance, str):
         return "write it without quotes" if instance.isalnum() else ""
     if wanted == "string" and isinstance(instance, dict):
         return "quote the text: a `: ` in it makes YAML read a mapping"
     return ""
+
+
+def _as_list(instance: Any) -> str:
+    return f"write it as a list: [{clip(str(instance), 60)}]"
 
 
 def kinds(types: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from workers.pipeline.lint.document import MAX_NODES
-from workers.pipeline.lint.findings import Sink, quoted
+from workers.pipeline.lint.findings import Sink, chain, quoted
 from workers.pipeline.lint.syntax import refuse
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
@@ -67,16 +67,16 @@ class Extended:
         found: list[str] = []
         for index, name in enumerate(names):
             at = named.line_of(index) if isinstance(named, Seq) else line
-            if isinstance(name, (Map, Seq, Opaque)) or name is None:
+            if isinstance(name, Opaque) or not isinstance(name, str):
                 self.partial.add(key)
-            elif str(name) not in self._body:
-                self._unknown(key, str(name), at)
-            elif not isinstance(self._body[str(name)], Map):
+            elif name not in self._body:
+                self._unknown(key, name, at)
+            elif not isinstance(self._body[name], Map):
                 self.partial.add(key)
                 message = f"{quoted(key)} extends {quoted(name)}, which is not a job"
                 self._sink.error("bad-extends", message, at, "extend a mapping of keywords")
             else:
-                found.append(str(name))
+                found.append(name)
         return found
 
     def _unknown(self, key: str, name: str, line: int) -> None:
@@ -95,7 +95,7 @@ class Extended:
         first = self._body[min(ring, key=lambda name: self._body.line_of(name))]
         self._sink.error(
             "circular-extends",
-            "`extends` goes in a circle: " + " → ".join(quoted(name, 40) for name in ring[:12]),
+            f"`extends` goes in a circle: {chain(ring)}",
             first.line_of("extends"),
             "remove one `extends` of the circle",
         )

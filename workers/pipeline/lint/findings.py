@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 import msgspec
@@ -94,6 +94,12 @@ def listed(names: Collection[object], limit: int = 12) -> str:
     items = [quoted(name) for name in islice(names, limit)]
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(items) + more
+
+
+def chain(names: Sequence[str], limit: int = 12) -> str:
+    """Names as `a` → `b` → `a`; of a long way, the start."""
+    shown = " → ".join(quoted(name, 40) for name in names[:limit])
+    return f"{shown} → …" if len(names) > limit else shown
 
 
 def _sorted(found: dict[Finding, None]) -> tuple[Finding, ...]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from workers.pipeline.lint import copies
 from workers.pipeline.lint.circles import rings
-from workers.pipeline.lint.findings import listed, quoted
-from workers.pipeline.lint.pipeline import POST, PRE, Job, Need, Pipeline, combinations
+from workers.pipeline.lint.findings import chain, listed, quoted
+from workers.pipeline.lint.pipeline import POST, PRE, Job, Need, Pipeline
 from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 MAX_NEEDS: Final = 50
 MAX_CROSS_NEEDS: Final = 5
-MAX_NAME: Final = 255
 
 
 def check(pipeline: Pipeline) -> None:
@@ -77,16 +77,9 @@ class _Graph:
                 self._duplicate(job, need)
             seen.add(need.name)
             self._target(job, need.name, "need", need.line, need.optional)
-            self._matrix(job, need)
-            self._length(job, need)
-
-    def _length(self, job: Job, need: Need) -> None:
-        """The names of a needed job's copies may be too long, though its own is not."""
-        other = self.jobs.get(need.name or "")
-        longest = max((len(copy) for copy in other.copies()), default=0) if other else 0
-        if other and len(other.name) + longest > MAX_NAME:
-            message = f"copies of {quoted(need.name, 40)} get names of over {MAX_NAME} characters"
-            self.sink.error("long-name", message, need.line, "shorten the name or the matrix")
+            other = self.jobs.get(need.name)
+            if other is not None:
+                copies.check(job, need, other, self.sink)
 
     def _duplicate(self, job: Job, need: Need) -> None:
         message = f"{quoted(job.name)} needs {quoted(need.name)} twice"
@@ -132,26 +125,6 @@ class _Graph:
                 "move one of the jobs to another stage",
             )
 
-    def _matrix(self, job: Job, need: Need) -> None:
-        """`needs:parallel:matrix` must name copies that the needed job makes."""
-        if not isinstance(need.matrix, Map):
-            return
-        wanted = need.matrix.get("matrix")
-        other = self.jobs.get(need.name or "")
-        if other is None or _holds_expression(wanted):
-            return
-        for row in combinations(wanted):
-            if f": [{', '.join(row.values())}]" not in other.copies():
-                text = ", ".join(f"{key}: {value}" for key, value in row.items())
-                self.sink.error(
-                    "bad-needs-matrix",
-                    f"{quoted(job.name)} needs {quoted(need.name)} with {quoted(text)}, "
-                    "a combination that its `parallel:matrix` does not make",
-                    need.matrix.line_of("matrix"),
-                    "write all its variables, in the same order",
-                )
-                return
-
     def dependencies(self, job: Job) -> None:
         value = job.keys.get("dependencies")
         if not isinstance(value, Seq):
@@ -163,9 +136,18 @@ class _Graph:
                 continue
             line = value.line_of(index)
             self._target(job, name, "dependency", line, optional=False)
+            self._same_stage(job, name, line)
             if needs and name not in needed and not any(n.kind == "unknown" for n in needs):
                 message = f"{quoted(job.name)} depends on {quoted(name)} but does not need it"
                 self.sink.error("dependency-not-needed", message, line, "add it to `needs:`")
+
+    def _same_stage(self, job: Job, name: str, line: int) -> None:
+        """GitLab accepts it, but without a need both start at once."""
+        other = self.jobs.get(name)
+        if other is not None and other.stage == job.stage is not None and not job.has("needs"):
+            message = f"{quoted(job.name)} depends on {quoted(name)}, which runs in the same stage"
+            fix = "add `needs:`, or move one of the jobs to another stage"
+            self.sink.warning("same-stage-dependency", message, line, fix)
 
     def artifact_source(self, job: Job) -> None:
         trigger = job.keys.get("trigger")
@@ -205,7 +187,7 @@ class _Graph:
             shown = [*ring[start:], *ring[:start], first]
             self.sink.error(
                 "needs-cycle",
-                "`needs` goes in a circle: " + " → ".join(quoted(name, 40) for name in shown[:12]),
+                f"`needs` goes in a circle: {chain(shown)}",
                 self.jobs[first].line_of("needs"),
                 "remove one need of the circle",
             )
@@ -231,10 +213,3 @@ def _edges_only(pipeline: Pipeline) -> None:
         first = min(pipeline.jobs.values(), key=lambda job: job.line)
         message = "every job is in `.pre` or `.post`; GitLab needs a job in another stage"
         pipeline.sink.error("only-edge-stages", message, first.line_of("stage"), "add such a job")
-
-
-def _holds_expression(matrix: Any) -> bool:
-    rows = matrix if isinstance(matrix, Seq) else ()
-    values = (v for row in rows if isinstance(row, Map) for v in row.values())
-    flat = (item for v in values for item in (v if isinstance(v, Seq) else [v]))
-    return any(isinstance(item, str) and ("$[[" in item or item == "") for item in flat)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from workers.pipeline.lint import regex
 from workers.pipeline.lint.circles import rings
-from workers.pipeline.lint.findings import Sink, listed, quoted
+from workers.pipeline.lint.findings import Sink, chain, listed, quoted
 from workers.pipeline.lint.matching import matches
 from workers.pipeline.lint.tree import Map, Seq
 
@@ -94,6 +94,5 @@ def _conditions(declared: Map, sink: Sink) -> None:
                 fix = f"declared are {listed(declared)}"
                 sink.error("unknown-input", message, rule.line_of("if"), fix)
     for ring in rings(edges):
-        shown = " → ".join(quoted(name, 40) for name in [*ring, ring[0]][:12])
-        message = f"inputs depend on each other: {shown}"
+        message = f"inputs depend on each other: {chain([*ring, ring[0]])}"
         sink.error("input-circle", message, declared.line_of(ring[0]), "break the circle")

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from workers.pipeline.lint import values
 from workers.pipeline.lint.findings import Sink, listed, quoted
-from workers.pipeline.lint.pipeline import Job, Pipeline
-from workers.pipeline.lint.schema import SCRIPTS
+from workers.pipeline.lint.pipeline import GLOBAL, Job, Pipeline
+from workers.pipeline.lint.schema import SCRIPTS, compiled
 from workers.pipeline.lint.tree import Map, Seq, levels
 
 MAX_NAME: Final = 255
@@ -100,9 +100,14 @@ def _trigger(job: Job, sink: Sink) -> None:
     if isinstance(job.keys.get("allow_failure"), Map):
         message = f"{quoted(job.name)} triggers a pipeline: `allow_failure` must be true or false"
         sink.error("bad-trigger", message, job.line_of("allow_failure"), "it has no exit codes")
-    if isinstance(trigger, Map) and not {"project", "include"} & set(trigger):
+    if aimless(trigger):
         message = f"the `trigger` of {quoted(job.name)} names neither `project` nor `include`"
         sink.error("bad-trigger", message, job.line_of("trigger"), "add one of them")
+
+
+def aimless(trigger: Any) -> bool:
+    """Whether a `trigger` says nothing of what it starts."""
+    return isinstance(trigger, Map) and not {"project", "include"} & set(trigger)
 
 
 def _no_work(job: Job, pipeline: Pipeline) -> None:
@@ -116,6 +121,9 @@ def _no_work(job: Job, pipeline: Pipeline) -> None:
             )
         return
     fix = "add `script:`; or start its name with a dot if it is a template"
+    if not compiled().job.keys() & set(job.keys):
+        message = f"{quoted(job.name)} is no keyword, and has nothing that makes it a job"
+        fix = pipeline.sink.suggest(job.name, GLOBAL, fix)
     pipeline.sink.error("no-script", message, job.line, fix)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import yaml
@@ -38,6 +39,8 @@ _SYNTAX_FIXES: Final = (
     ("alphabetic or numeric", "quote the text: `*` and `&` start an alias or an anchor"),
 )
 
+_CONFLICT: Final = re.compile(r"<{7} |={7}$|>{7} ")
+
 
 def syntax_error(error: yaml.YAMLError, text: str) -> Unreadable:
     """What the YAML parser said, with a fix for the usual slips."""
@@ -51,6 +54,10 @@ def syntax_error(error: yaml.YAMLError, text: str) -> Unreadable:
     if lines and lines[line - 1].lstrip(" ").startswith("\t") and "token" in problem:
         problem = r"'\t' cannot start any token"
     wanted = next((fix for sign, fix in _SYNTAX_FIXES if sign in f"{problem} {context}"), "")
+    marker = next((at for at, text in enumerate(lines[:line], 1) if _CONFLICT.match(text)), 0)
+    if marker:
+        message = "a mark of a merge conflict stands here"
+        return refuse("yaml-syntax", message, marker, "settle the conflict, and remove the marks")
     message = "invalid YAML: " + (f"{context}, {problem}" if context else problem or "unreadable")
     return refuse("yaml-syntax", message, line, wanted)
 

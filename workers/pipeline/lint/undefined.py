@@ -20,12 +20,19 @@ from workers.pipeline.lint.pipeline import Job, Pipeline, rules_of
 from workers.pipeline.lint.schema import SCRIPTS
 from workers.pipeline.lint.tree import Map, Seq, walk
 
-# Names in capitals: others are a shell's own. `$$` is an escaped dollar, `\\$` a quoted one.
-_USE = re.compile(r"(?<![\\$])\$(?:\{([A-Z][A-Z0-9_]{1,99})[}:%#/-]|([A-Z][A-Z0-9_]{1,99})\b)")
+# `$$` is an escaped dollar, `\\$` a quoted one; `${X:-y}` and its kin work without a variable.
+_NAMED: Final = r"(?<![\\$])\$(?:\{(%s)(?:[}%%#/]|:[\d ])|(%s)\b)"
+# In commands, names in capitals only: others are a shell's own. Elsewhere GitLab itself expands.
+_USE = re.compile(_NAMED % (("[A-Z][A-Z0-9_]{1,99}",) * 2))
+_EXPANDED = re.compile(_NAMED % ((r"[A-Za-z_]\w{1,99}",) * 2), re.ASCII)
+# What a shell leaves alone, unless another shell is to read it.
+_QUOTED = re.compile(r""""(?:\\.|[^"\\])*"|((?<!-c )(?<!eval )'[^']*')""", re.DOTALL)
 _SET = re.compile(
     r"\b([A-Z][A-Z0-9_]{1,99})\+?=|\b(?:read|for|export|local) (?:-\w+ )?([A-Z]\w{1,99})"
 )
 _LONGEST: Final = 20_000
+_SHELL: Final = SCRIPTS | {"hooks", "run"}
+_SHARED: Final = ("workflow", "variables", "image", "services", "cache", *SCRIPTS)
 
 
 class Predefined(msgspec.Struct, frozen=True):
@@ -73,17 +80,20 @@ class _Usage:
         """Compare uses with definitions, job by job, then for what all jobs share."""
         body = self._pipeline.body
         default = body.get("default")
-        shared = {key: body[key] for key in ("image", "services", *SCRIPTS) if key in body}
+        shared = Map(body.line)
+        for key in _SHARED:
+            if key in body:
+                shared.put(key, body[key], body.line_of(key))
         common = self._common(shared, default)
         everything = set(common)
         for job in self._pipeline.jobs.values():
             defined = self._of_job(job, common)
             everything |= defined
             self._compare(job.keys, job.line, defined)
-        for value in (*shared.values(), default):
-            self._compare(value, body.line, everything)
+        for holder in (shared, default if isinstance(default, Map) else Map()):
+            self._compare(holder, body.line, everything)
 
-    def _common(self, shared: dict[str, Any], default: Any) -> frozenset[str]:
+    def _common(self, shared: Map, default: Any) -> frozenset[str]:
         body = self._pipeline.body
         workflow = body.get("workflow")
         names = _keys(body.get("variables")) | self._set_in(shared.values())
@@ -113,11 +123,13 @@ class _Usage:
             return names
         return names - {str(name) for name in wanted} if isinstance(wanted, Seq) else set()
 
-    def _compare(self, value: Any, line: int, defined: set[str] | frozenset[str]) -> None:
-        for text, at in walk(value, line):
-            if isinstance(text, str) and "$" in text:
-                for name in sorted(self._read(text)[0] - defined - self._reported):
-                    self._report(name, at, defined)
+    def _compare(self, holder: Map, line: int, defined: set[str] | frozenset[str]) -> None:
+        for key, value in holder.items():
+            for text, at in walk(value, holder.lines.get(key, line)):
+                if isinstance(text, str) and "$" in text:
+                    used = self._read(text)[0] if key in _SHELL else _expanded(text)
+                    for name in sorted(used - defined - self._reported):
+                        self._report(name, at, defined)
 
     def _report(self, name: str, line: int, defined: set[str] | frozenset[str]) -> None:
         self._reported.add(name)
@@ -141,8 +153,14 @@ class _Usage:
         """The names that a text uses and those that it sets."""
         if id(text) not in self._texts:
             part = text[:_LONGEST]
-            self._texts[id(text)] = (frozenset(_found(_USE, part)), frozenset(_found(_SET, part)))
+            used = _QUOTED.sub(lambda match: "" if match[1] else match[0], part)
+            self._texts[id(text)] = (frozenset(_found(_USE, used)), frozenset(_found(_SET, part)))
         return self._texts[id(text)]
+
+
+def _expanded(text: str) -> frozenset[str]:
+    """The variables that GitLab or its runner expands in a text that is no command."""
+    return frozenset(_found(_EXPANDED, text[:_LONGEST]))
 
 
 def _found(pattern: re.Pattern[str], text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from workers.pipeline.lint.circles import rings
-from workers.pipeline.lint.findings import quoted
+from workers.pipeline.lint.findings import chain
 from workers.pipeline.lint.pipeline import Job, Pipeline
 from workers.pipeline.lint.tree import Map
 
@@ -40,8 +40,7 @@ def _circle(pipeline: Pipeline, owner: Job | None, ring: list[str]) -> None:
     variables = holder.get("variables")
     first = min(ring)
     line = variables.line_of(first) if isinstance(variables, Map) else 1
-    shown = " → ".join(quoted(name, 40) for name in [*ring, ring[0]][:12])
-    message = f"variables are made of each other: {shown}"
+    message = f"variables are made of each other: {chain([*ring, ring[0]])}"
     pipeline.sink.error("variable-circle", message, line, "write one of them out")
 
 
