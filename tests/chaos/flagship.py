@@ -94,7 +94,7 @@ def run(options: Options, folder: Path) -> Report:
         sender.start()
         asking = tried.lending.start(borrowed, options.seconds)
         try:
-            killer.run(lambda: sender.over, options.seconds + 60)
+            killer.run(lambda: sender.over and not killer.missed, options.seconds + 60)
         finally:
             sender.close()
             tried.lending.end(asking)

@@ -22,7 +22,8 @@ WORKERS = frozenset({"generate", "horse"})
 ORPHAN_S = 4.0
 """A work-horse whose worker was killed gets its own signal from the kernel at once; a busy machine
 may take its time to carry that out."""
-HORSE_WAIT_S = 2.0
+HORSE_WAIT_S, FIRST_HORSE_WAIT_S = 2.0, 10.0
+"""It lives for a moment only; the first one is waited for."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -113,7 +114,8 @@ class Killer:
             self._rig.program.start()
 
     def _find(self, target: str) -> Process | None:
-        deadline = time.monotonic() + (HORSE_WAIT_S if target == "horse" else 0)
+        patience = FIRST_HORSE_WAIT_S if target in self.missed else HORSE_WAIT_S
+        deadline = time.monotonic() + (patience if target == "horse" else 0)
         while True:
             found = self._rig.program.part(target)
             if found is not None or time.monotonic() > deadline:

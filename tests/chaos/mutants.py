@@ -83,6 +83,8 @@ MUTANTS = (
         "    run = end(\n        parts, run, to, reason, next_step,",
         "tests/chaos/test_crash_points.py",
     ),
+    Mutant("a lent token ends with its run", "workers/lua/save_run.lua",
+           "  redis.call('DEL', KEYS[6])\n", "", "tests/integration/test_lent.py"),
     Mutant("writes before answers in Redis", "workers/embedded.py",
            '"appendfsync": "no"', '"appendfsync": "everysec"',
            "tests/integration/test_embedded.py"),

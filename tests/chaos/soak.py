@@ -71,6 +71,7 @@ def run(minutes: float, seed: int, folder: Path) -> Soak:
         deliveries = _in_turn(make(subjects, count, seed))
         sender = Sender(tried.program.url, deliveries, seconds)
         sender.start()
+        asking = tried.lending.start(tried.lending.plant(max(1, int(minutes)), "soak"), seconds)
         killer = Killer(tried, seed, every=60.0)
         seen: dict[Process, list[Seen]] = defaultdict(list)
         memory = [_redis_mb(tried)]
@@ -83,6 +84,7 @@ def run(minutes: float, seed: int, folder: Path) -> Soak:
                 next_kill = time.monotonic() + killer.pause()
             time.sleep(LOOK_S)
         sender.close()
+        tried.lending.end(asking)
         violations = killer.violations + oracle.everything(tried, subjects, sender.answers)
         violations += oracle.processes_as_before(tried, killer.seen, baseline)
     slopes = {_name(p): _slopes(looks) for p, looks in seen.items() if _lived(looks)}

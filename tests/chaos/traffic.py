@@ -52,7 +52,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 def populate(
     forge: SandboxClient, count: int, planted: Mapping[str, str] | None = None,
-    group: str = "chaos",
+    group: str = "chaos", samples: Sequence[str] = SAMPLES,
 ) -> list[Subject]:  # fmt: skip
     """Projects with sources; no hook tells of them, that is the traffic's part.
 
@@ -61,7 +61,7 @@ def populate(
     found = []
     for number in range(count):
         path = f"{group}/app-{number}"
-        view = forge.create_project(path, sample=SAMPLES[number % len(SAMPLES)], files=planted)
+        view = forge.create_project(path, sample=samples[number % len(samples)], files=planted)
         found.append(Subject(view.id, path, view.branches[view.default_branch]))
     return found
 
