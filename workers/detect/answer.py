@@ -9,9 +9,6 @@ from workers.detect.found import Folder, Found
 from workers.detect.judge import Verdict
 from workers.detect.read import Reader
 
-USELESS = 0.15
-"""A manifest this weak only holds tools: with no sources there is nothing to build."""
-
 
 def analysis(
     reader: Reader,
@@ -22,7 +19,7 @@ def analysis(
 ) -> Analysis:
     """The answer; where nothing was found it says why there is nothing to build."""
     broken = tuple(Evidence(f"{path} {why}", path) for path, why in sorted(reader.broken.items()))
-    if chosen is None or chosen.best.strength <= USELESS:
+    if chosen is None or chosen.best.strength <= judge.USELESS:
         return _nothing(reader, extra, broken)
     best = chosen.best
     if best.folder:

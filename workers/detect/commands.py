@@ -10,6 +10,7 @@ from workers.detect.rules import table
 _SAFE = re.compile(r"[A-Za-z0-9./][A-Za-z0-9 ./:@=,+*_\"'\[\]-]*")
 _INSTALLS = re.compile(
     r"\b(pip3?|npm|pnpm|yarn|apt|apt-get|gem|brew|pipx|conda|cargo|go) (\S+ )*?(install|add)\b"
+    r"|[:_-]install\b"
 )
 LONGEST = 160
 

@@ -52,7 +52,7 @@ def look(reader: Reader) -> Analysis:
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
         beside = apps.services(reader, found)
         chosen = judge.verdict(reader, [*root, *beside]) or chosen
-    if chosen is None or chosen.best.strength <= answer.USELESS:
+    if chosen is None or chosen.best.strength <= judge.USELESS:
         chosen = loose.dominant(reader) or chosen
     if chosen is not None:
         looked_at = apps.worth_reading(chosen.best)

@@ -24,6 +24,7 @@ class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     files: tuple[str, ...] = ()
     both: bool = False
     over: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
     rank: int = 50
     kind: str = "server"
     port: int | None = None
@@ -85,7 +86,7 @@ def choose(
 
 def _cause(entry: Framework, names: Mapping[str, bool], folder: Folder) -> str | None:
     file = next((hit for pattern in entry.files if (hit := _present(folder, pattern))), None)
-    if entry.both and file is None:
+    if (entry.both and file is None) or first(entry.under, names):
         return None
     for wanted in entry.dependencies:
         for name in matching(wanted, names):

@@ -8,6 +8,8 @@ from workers.detect.families import FAMILIES, share
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
 
+USELESS = 0.15
+"""A manifest this weak only holds tools: with no sources there is nothing to build."""
 STRONG = 0.6
 """From this strength on a folder's own manifest decides, and folders below are part of it."""
 CERTAIN = 0.8
@@ -93,7 +95,11 @@ def _attends(found: Found) -> bool:
 def _without_helpers(reader: Reader, found: list[Found]) -> list[Found]:
     """Only the scripts where nearly all is shell: then other manifests install or check them."""
     counts = Folder(reader).sources
-    scripts = [one for one in found if one.ecosystem == "shell" and not one.folder]
+    scripts = [
+        one
+        for one in found
+        if one.ecosystem == "shell" and not one.folder and one.strength > USELESS
+    ]
     if not scripts or counts.get("shell", 0) < max(FEW, SCRIPTED * sum(counts.values())):
         return found
     helping = (one.ecosystem for one in found if one.ecosystem in FAMILIES)

@@ -14,6 +14,12 @@ BARE = re.compile(
     r"|rockylinux|almalinux|archlinux|amazonlinux|opensuse|ubi\d*|buildpack-deps)\b(?!-)"
 )
 """Base images that bring a system and no program."""
+STARTER = re.compile(
+    r"(?:(?:bin|scripts?)/)?(?:docker[_-])?(?:start|run|entry_?point|init|boot|launch|cmd)\.(?:ba|z)?sh"
+)
+"""Scripts that a container calls first, by their usual names."""
+BROUGHT = re.compile(r"(?im)^\s*COPY\s+--from=|\bgit clone\b")
+"""What takes a program into a container that is not the repository's."""
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 
 
@@ -123,7 +129,7 @@ def shell(folder: Folder) -> Found | None:
         place = tests[0].rpartition("/")[0] or "."
         found.set("test_tool", "bats", folder.full(tests[0]))
         found.command("test", f"bats -r {place}", folder.full(tests[0]))
-    elif not _bare(folder):
+    elif not _bare(folder) or (_brings(folder) and all(map(STARTER.fullmatch, scripts))):
         found.strength = 0.05  # scripts beside another product's container only start it
     if folder.has(".shellcheckrc"):
         found.note("linters", ["shellcheck"])
@@ -134,9 +140,18 @@ def shell(folder: Folder) -> Found | None:
 
 def _bare(folder: Folder) -> bool:
     """Whether no container's file is there, or one that starts from a bare system."""
-    file = folder.has("Dockerfile", "Containerfile")
+    file = _contained(folder)
     text = folder.text(file, rank=2) if file else None
     return text is None or bool(BARE.search(text))
+
+
+def _contained(folder: Folder) -> str | None:
+    return folder.has("Dockerfile", "Containerfile")
+
+
+def _brings(folder: Folder) -> bool:
+    file = _contained(folder)
+    return bool(file and BROUGHT.search(folder.text(file, rank=2) or ""))
 
 
 def _mostly_shell(folder: Folder) -> bool:

@@ -39,9 +39,23 @@ def read(found: Found, folder: Folder) -> None:
         _coordinates(found, folder, pom)
         _modules(found, folder, pom)
         _release(found, folder, pom)
+    elif not folder.has("pom.xml"):
+        _foreign(found, folder)
     root = Folder(folder.reader).xml("pom.xml", rank=0) if folder.path else None
     if root is not None:
         _release(found, Folder(folder.reader), root)
+
+
+def _foreign(found: Found, folder: Folder) -> None:
+    """The release in a project written in YAML, Kotlin, Ruby …: `name`, a sign, its number."""
+    file = found.manifest[len(folder.path) :].lstrip("/")
+    text = folder.text(file, rank=0) or ""
+    for name in RELEASES:
+        match = re.search(rf"{re.escape(name)}[^\w\n]{{1,6}}(?:to\W{{1,3}})?(\d[\d.]*)", text)
+        if match:
+            release = versions.java_release(match.group(1))
+            line = text.count("\n", 0, match.start()) + 1
+            found.set("version", release, found.manifest, line)
 
 
 def _coordinates(found: Found, folder: Folder, pom: Element) -> None:

@@ -29,6 +29,9 @@ _MEMBERS = re.compile(
     r"|\byarn workspaces? |\bbun\b.*--filter"
 )
 _INTO = re.compile(r"(?:\bcd|--prefix|--cwd|--dir|-C)[ =](?:\./)?([\w.-]+(?:/[\w.-]+)*)")
+_BROWSERS = ("playwright", "playwright-ct", "cypress")
+"""Tools whose tests need a browser: no plain image runs them."""
+_ENDLESS = re.compile(r"watch|debug|update|--ui\b")
 PLACEHOLDER = re.compile(r"no test|exit 1\s*$|^\s*(true|exit 0)\s*$", re.I)
 
 
@@ -92,6 +95,7 @@ def _test_tool(
 ) -> None:
     """The tool that the test script calls, through other scripts; else the first declared."""
     rules = table("tools")["node_test"]
+    named: list[tuple[str, int]] = []
     tests = [
         n for n in (*PURPOSES["test"], *known) if n in known and n.startswith(("test", "unit"))
     ]
@@ -103,6 +107,10 @@ def _test_tool(
             if re.search(rule["script"], text):
                 line = folder.line("package.json", f'"{name}"')
                 found.set("test_tool", _resolved(found, tool), found.manifest, line)
+                if tool not in _BROWSERS and not _ENDLESS.search(f"{name} {text}"):
+                    named.append((name, line))
+    if named and "test" not in found.commands:
+        found.command("test", run(found.package_manager, named[0][0]), found.manifest, named[0][1])
     own = str(package.get("name", ""))
     for tool, rule in rules.items():
         if own in rule.get("dependencies", ()):
