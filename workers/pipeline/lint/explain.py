@@ -11,18 +11,12 @@ from jsonschema import ValidationError
 from workers.pipeline.lint.findings import Sink, clip, listed, quoted
 from workers.pipeline.lint.schema import Problem, normalised
 from workers.pipeline.lint.tree import Map, Seq
+from workers.pipeline.lint.words import kinds, shown
 
 _DOCS: Final = "https://docs.gitlab.com/ci/yaml/"
-_KINDS: Final = {
-    "string": "text",
-    "object": "a mapping",
-    "array": "a list",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "`true`, `false`",
-    "null": "nothing",
-}
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf"})
+# A value that has the wrong form is told so once.
+_FORMS: Final = _ALTERNATIVES | {"type", "enum", "const"}
 _PATTERNS: Final = {
     r"\.ya?ml$": "must end in .yml or .yaml",
     r"(?:\S/\S|\$\S+)": "must be the path of a project, like group/project",
@@ -38,8 +32,14 @@ def report(problem: Problem, sink: Sink, known: Mapping[str, Any], parent: Map) 
         _unknown_keyword(problem, sink, known, parent)
         return
     value = normalised(problem.keyword, problem.value)
+    wrong: set[tuple[Any, ...]] = set()
     for found in problem.errors:
         error = best(found)
+        place = tuple(error.absolute_path)
+        if str(error.validator) in _FORMS:
+            if place in wrong:
+                continue
+            wrong.add(place)
         line = locate(value, error.absolute_path, parent.line_of(problem.keyword), error)
         inner = "".join(
             f"[{part}]" if isinstance(part, int) else f":{part}" for part in error.absolute_path
@@ -222,26 +222,6 @@ def _type_fix(error: ValidationError) -> str:
 
 def _as_list(instance: Any) -> str:
     return f"write it as a list: [{clip(str(instance), 60)}]"
-
-
-def kinds(types: Any) -> str:
-    """JSON types in words: `text, a list or nothing`."""
-    names = [types] if isinstance(types, str) else [str(t) for t in types]
-    words = [_KINDS.get(name, name) for name in names]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
-
-
-def shown(value: Any) -> str:
-    """A value of the file, or its kind where it is a container or empty."""
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "nothing"
-    return quoted(value, 60) if value != "" else "empty text"
 
 
 def _docs(keyword: str) -> str:

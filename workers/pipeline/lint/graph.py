@@ -6,6 +6,7 @@ the limits of doc/administration/instance_limits.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from workers.pipeline.lint import copies
@@ -176,21 +177,35 @@ class _Graph:
             self.sink.error("bad-on-stop", message, line, fault[1])
 
     def circles(self) -> None:
-        """Report each circle of needs once, at the job that stands first in the file."""
-        edges = {
-            name: [n.name for n in job.needs() if n.kind == "job" and n.name in self.jobs]
+        """Each circle of needs once, at its first job; a circle through a rule may not come up."""
+        found = rings(self._edges(lambda job: job.needs()))
+        for ring in found:
+            self._circle(ring, self.sink.error, "goes in a circle")
+        if found:
+            return
+        for ring in rings(self._edges(_all_needs)):
+            self._circle(ring, self.sink.warning, "may go in a circle, by a rule")
+
+    def _edges(self, needs_of: Callable[[Job], list[Need]]) -> dict[str, list[str]]:
+        named = {
+            name: [n.name for n in needs_of(job) if n.kind == "job" and n.name in self.jobs]
             for name, job in self.jobs.items()
         }
-        for ring in rings({k: [n for n in v if n is not None] for k, v in edges.items()}):
-            first = min(ring, key=lambda name: self.jobs[name].line)
-            start = ring.index(first)
-            shown = [*ring[start:], *ring[:start], first]
-            self.sink.error(
-                "needs-cycle",
-                f"`needs` goes in a circle: {chain(shown)}",
-                self.jobs[first].line_of("needs"),
-                "remove one need of the circle",
-            )
+        return {name: [n for n in needed if n is not None] for name, needed in named.items()}
+
+    def _circle(self, ring: list[str], say: Callable[[str, str, int, str], None], how: str) -> None:
+        first = min(ring, key=lambda name: self.jobs[name].line)
+        start = ring.index(first)
+        shown = [*ring[start:], *ring[:start], first]
+        message = f"`needs` {how}: {chain(shown)}"
+        fix = "remove one need of the circle"
+        say("needs-cycle", message, self.jobs[first].line_of("needs"), fix)
+
+
+def _all_needs(job: Job) -> list[Need]:
+    """The needs of a job with those of its rules."""
+    ruled = [job.needs(rule["needs"]) for rule, _ in job.rules() if rule.get("needs") is not None]
+    return [*job.needs(), *(need for needs in ruled for need in needs)]
 
 
 def _stop_fault(job: Job, name: Any) -> tuple[str, str] | None:

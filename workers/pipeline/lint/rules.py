@@ -64,7 +64,8 @@ def _rules(owner: str, keys: Map, sink: Sink) -> None:
 def _only_mappings(owner: str, value: Any, sink: Sink) -> None:
     flat = flattened(value)
     for index, rule in enumerate(flat if isinstance(flat, Seq) else ()):
-        if not isinstance(rule, (Map, Opaque)):
+        # The schema says it of everything but text.
+        if isinstance(rule, str) and not isinstance(rule, Opaque):
             message = f"a rule of {quoted(owner)} is no mapping: {quoted(rule)}"
             sink.error("bad-rule", message, flat.line_of(index), "write `- if: …` or `- when: …`")
 
@@ -98,6 +99,9 @@ def _expression(subject: str, text: str, line: int, sink: Sink) -> None:
 def _policy(job: Job, key: str, sink: Sink) -> None:
     """`only` and `except`: names may be patterns, variables are conditions."""
     value: Any = job.keys.get(key)
+    if isinstance(value, Map) and not value:
+        message = f"the `{key}` of {quoted(job.name)} is empty"
+        sink.error("empty-policy", message, job.line_of(key), f"say when, or remove `{key}`")
     refs: Any = value.get("refs") if isinstance(value, Map) else value
     for index, ref in enumerate(refs if isinstance(refs, Seq) else ()):
         pattern = regex.slashed(ref) if isinstance(ref, str) and ref.startswith("/") else None

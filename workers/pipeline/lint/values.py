@@ -146,6 +146,9 @@ def parallel(job: Job, sink: Sink) -> None:
             sink.error("bad-parallel", message, job.line_of("parallel"), "use `parallel:matrix`")
         return
     line = copies.line_of("matrix") if isinstance(copies, Map) else matrix.line
+    if not matrix:
+        message = f"the `parallel:matrix` of {quoted(job.name)} is empty: GitLab makes no job of it"
+        sink.warning("empty-matrix", message, line, "list variables with their values")
     made = count_combinations(matrix)
     if made > MAX_PARALLEL:
         message = f"the `parallel:matrix` of {quoted(job.name)} makes {min(made, 10**9)} jobs"
