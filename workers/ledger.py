@@ -10,6 +10,7 @@ Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
     heard:{p}           newest pipeline event by sha, and newest final one by `sha:final`
     dirty:{q}           projects with work, by the time of the last wake-up (ms)
     lease:{q}:{p}       who carries it out; lives 20 s unless renewed
+    turns:…             see turns.py
     due                 see due.py
 """
 
@@ -27,6 +28,7 @@ from workers.due import DUE, Due
 from workers.events import Event, Queue
 from workers.facts import Facts
 from workers.scripts import Call, script
+from workers.turns import Turns
 
 SEEN_TTL_S = 86400
 STREAM_LENGTH = 100_000
@@ -121,7 +123,7 @@ def receipt(answer: object) -> Receipt:
     return Receipt(as_text(status), as_text(delivery))
 
 
-class Ledger(Deliveries, Due, Facts):
+class Ledger(Deliveries, Due, Facts, Turns):
     """The ledger over a synchronous Redis client that answers bytes."""
 
     # -- taking in
@@ -143,7 +145,8 @@ class Ledger(Deliveries, Due, Facts):
     # -- carrying out
 
     def take(self, project: int, queue: Queue) -> Work | None:
-        """Lease a project's work; None where there is none or another worker holds it."""
+        """Lease a project's work; None where there is none, another worker holds it, or the project
+        had its turns: the ticker then wakes it later."""
         token = secrets.token_hex(8)
         lease = key("lease", queue, project)
         if not self._redis.set(lease, token, nx=True, px=LEASE_MS):
@@ -153,7 +156,10 @@ class Ledger(Deliveries, Due, Facts):
         pipe.hmget(key("project", project), f"{queue}_wanted", "triggers_dropped")
         pipe.lrange(key("triggers", project), 0, -1)
         dirty, (wanted, dropped), triggers = pipe.execute()
-        if dirty is None:
+        wait = self.wait_ms(project, queue) if dirty is not None else 0
+        if dirty is None or wait:
+            if wait:
+                self._redis.zadd(key("dirty", queue), {str(project): now_ms() + wait}, xx=True)
             self.free(project, queue, token)
             return None
         why = tuple(msgspec.json.decode(raw, type=Trigger) for raw in triggers)

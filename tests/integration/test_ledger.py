@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 import redis
@@ -14,6 +15,7 @@ from workers.errors import Rejected
 from workers.events import Event
 from workers.ledger import Ledger, Trigger, receive_call
 from workers.run_store import RunStore
+from workers.turns import AT_ONCE, PAUSE_MS
 
 
 def push(project: int = 7, after: str = "1", ref: str = "main") -> Event:
@@ -106,6 +108,35 @@ def test_a_flood_during_a_run_leaves_the_newest_reasons(ledger: Ledger) -> None:
     ledger.done(more)
     last = ledger.take(7, "generate")
     assert last is not None and [int(t.sha, 16) for t in last.triggers] == [501]
+
+
+def test_a_project_that_never_rests_lets_others_by(
+    ledger: Ledger, redis_client: redis.Redis
+) -> None:
+    """Ten turns at once, then one in some seconds: its work stays, and the ticker wakes it later.
+    Another project, the other queue, and itself after a minute's rest wait for nothing."""
+    for n in range(1, AT_ONCE + 1):
+        ledger.receive(push(after=f"{n:040x}"))
+        work = ledger.take(7, "generate")
+        assert work is not None
+        ledger.done(work)
+    ledger.receive(push(after="a"))
+    turn = ledger.take(7, "generate")
+    assert turn is not None
+    ledger.receive(push(after="b"))
+    ledger.done(turn)
+    assert ledger.take(7, "generate") is None and ledger.dirty("generate", now_ms()) == []
+    assert ledger.dirty("generate", now_ms() + PAUSE_MS) == [7]
+    assert not redis_client.exists(key("lease", "generate", 7))
+    ledger.receive(push(after="c"))
+    ledger.mark(7, "record")
+    ledger.receive(push(project=8, after="c"))
+    assert ledger.take(7, "record") and ledger.take(8, "generate")
+    redis_client.pexpire(key("turns", "pause", "generate", 7), 1)
+    time.sleep(0.01)
+    again = ledger.take(7, "generate")
+    assert again is not None and [t.sha for t in again.triggers] == ["b", "c"]
+    assert all(redis_client.ttl(name) > 0 for name in redis_client.scan_iter("dob:turns:*"))
 
 
 def test_a_key_never_stays_without_its_lifetime(ledger: Ledger, redis_client: redis.Redis) -> None:
