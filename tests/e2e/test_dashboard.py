@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 from pydantic import SecretStr
 
 from service.auth import Access
 from service.dashboard_routes import routes
 from service.routes import Endpoint
+from tests.support.browser import Watched, chromium, outline
 from tests.support.ollama import OllamaDouble
 from tests.support.service import API_TOKEN, Running, Server, payload, running_service, settings_for
 from tests.support.stories import ANALYSIS, Story
@@ -27,21 +26,12 @@ from workers.events import Event
 from workers.runs import Commit, File, GraphJob, MergeRequest, Pipeline, Project, State, new_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. A machine without it may not pass for CI; a newcomer is told what to install."""
-    if CHROMIUM is None:
-        assert not os.environ.get("CI"), "CI has to install chromium"
-        pytest.skip("no chromium here, so no page was looked at: apt-get install chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,25 +53,6 @@ def context(
     opened.set_default_timeout(10_000)
     yield opened
     opened.close()
-
-
-class Watched:
-    """A page, with what went wrong on it: errors of scripts, and what the policy blocked."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._console)
-        page.on("dialog", self._dialog)
-
-    def _console(self, message: Any) -> None:
-        if message.type == "error":
-            self.errors.append(message.text)
-
-    def _dialog(self, dialog: Any) -> None:
-        self.errors.append(f"a dialog: {dialog.message}")
-        dialog.dismiss()
 
 
 @pytest.fixture
@@ -388,17 +359,6 @@ MARKS = [
     "<link rel=stylesheet href=//evil.example>", "]]><script>alert(1)</script>", "<!--", "-->",
     "<svg><title><script>alert(1)</script></title></svg>", "`${alert(1)}`", "\\u003cscript\\u003e",
 ]  # fmt: skip
-
-
-def outline(page: Page) -> dict[str, int]:
-    """How many elements of each kind, and of each attribute, a page has."""
-    counted: dict[str, int] = page.evaluate(
-        """() => { const n = {}; for (const e of document.querySelectorAll('*')) {
-           n[e.tagName] = (n[e.tagName] || 0) + 1;
-           for (const a of e.attributes) n['@' + a.name] = (n['@' + a.name] || 0) + 1; }
-           return n }"""
-    )
-    return counted
 
 
 def hostile(story: Story, project: int, text: str, url: str) -> str:
