@@ -15,7 +15,8 @@ RECURSIVE = {
 
 def promote(best: Found, inside: list[Found]) -> None:
     """Sets the one framework, the common test tool, and scripts that only members have."""
-    shared = apps.shared_framework(inside) if best.framework is None else None
+    own = bool(best.facts.pop("own_sources", "")) or best.framework is not None
+    shared = None if own else apps.shared_framework(inside)
     if shared is not None and (best.monorepo or len(best.members) == 1):
         best.set("framework", shared.framework, shared.manifest)
         best.set("port", shared.port, shared.manifest)

@@ -66,6 +66,13 @@ def read(found: Found, folder: Folder) -> None:
     found.note("lock_files", [folder.full(f) for f in ("gradle.lockfile",) if folder.has(f)])
 
 
+def gathers(folder: Folder) -> bool:
+    """Whether the settings include projects."""
+    settings = folder.has(*SETTINGS_FILES)
+    text = bare(folder.text(settings, rank=0) or "") if settings else ""
+    return re.search(r"\binclude\b", text) is not None
+
+
 def bare(text: str) -> str:
     """The text without its comments; strings keep theirs."""
     return _COMMENT.sub(lambda match: match.group(1) or " ", text)

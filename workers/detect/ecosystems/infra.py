@@ -60,7 +60,9 @@ def ansible(folder: Folder) -> Found | None:
     """Playbooks, roles and collections."""
     named = folder.has("ansible.cfg", "galaxy.yml")
     roles = folder.folders & {"roles", "playbooks", "group_vars", "host_vars", "inventory"}
-    role = existing(folder, "meta", ("main.yml",)) and existing(folder, "tasks", ("main.yml",))
+    role = folder.folders >= {"meta", "tasks"} and all(
+        existing(folder, name, ("main.yml",)) for name in ("meta", "tasks")
+    )
     book = folder.has(*ANSIBLE) or next(iter(folder.like("*playbook*.y*ml")), None)
     cause = named or (role and "tasks/main.yml") or (book if roles or book != "site.yml" else None)
     if not cause:

@@ -43,19 +43,29 @@ def inspect(folder: Folder) -> Found | None:
         folder=folder.path, ecosystem="java", language="java", manifest=folder.full(manifest)
     )
     versions.set_version(found, folder, "java")
-    wrapped = folder.has("gradlew") and not folder.has(
-        "mvnw", ".mvn/wrapper/maven-wrapper.properties"
-    )
-    if pom and not (built and wrapped):
+    if pom and not (built and _by_gradle(folder)):
         maven.read(found, folder)
     else:
         found.manifest = folder.full(built or manifest)
         gradle.read(found, folder)
     _language(found, folder)
     frameworks.set_framework(found, folder, found.dependencies)
+    if found.members and "src" in folder.folders:
+        # a root that is a program itself: what a part of it is made with is not what it is
+        folder.reader.want_listing(folder.full("src"))
+        if folder.full("src/main") in folder.reader.tree.subfolders.get(folder.full("src"), ()):
+            found.facts["own_sources"] = "true"
     _tests(found, folder)
     _entry(found, folder)
     return found
+
+
+def _by_gradle(folder: Folder) -> bool:
+    """Which of two builds counts: the one with a wrapper, else the one that gathers projects."""
+    if folder.has("mvnw", ".mvn/wrapper/maven-wrapper.properties"):
+        return False
+    pom = folder.text("pom.xml", rank=0) or ""
+    return bool(folder.has("gradlew")) or ("<module>" not in pom and gradle.gathers(folder))
 
 
 def _unbuilt(folder: Folder) -> Found | None:

@@ -52,8 +52,9 @@ _TESTS = (
 )
 
 # CMake, project(): languages that are named stand for all that the build enables
-ONLY_C = re.compile(
-    r"(?im)^\s*project\s*\(\s*[\w.${}-]+(?:\s+|[^()]*?\sLANGUAGES\s+)C(?:\s+ASM)?\s*\)"
+ONLY = re.compile(
+    r"(?im)^\s*project\s*\(\s*(?:[\w.${}-]+|\"[^\"\n]*\")(?:\s+|[^()]*?\sLANGUAGES\s+)(C|CXX)"
+    r"(?:\s+ASM)?\s*\)"
 )
 
 
@@ -104,10 +105,10 @@ def _language(found: Found, folder: Folder, sketch: list[str]) -> None:
         and not sketch
     ):
         found.language = "c"
-    if found.manifest.endswith("CMakeLists.txt") and ONLY_C.search(
-        folder.text("CMakeLists.txt", rank=0) or ""
-    ):
-        found.language = "c"
+    cmake = found.manifest.endswith("CMakeLists.txt")
+    only = ONLY.search(folder.text("CMakeLists.txt", rank=0) or "") if cmake else None
+    if only:
+        found.language = "c" if only.group(1).upper() == "C" else "cpp"
     others = {name: folder.sources.get(name, 0) for name in OTHERS}
     most = max(OTHERS, key=lambda name: others[name])
     if others[most] > folder.sources.get("c", 0) + folder.sources.get("cpp", 0) and not sketch:

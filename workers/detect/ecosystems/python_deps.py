@@ -160,14 +160,21 @@ def _setup_py(found: Declared, folder: Folder) -> None:
 
 
 def _setup_keyword(found: Declared, keyword: ast.keyword, names: dict[str, ast.expr]) -> None:
-    value = keyword.value
-    value = names.get(value.id, value) if isinstance(value, ast.Name) else value
-    if keyword.arg == "name" and isinstance(value, ast.Constant):
-        found.name = found.name or str(value.value)
+    strings = _strings(keyword.value, names)
+    if keyword.arg == "name":
+        found.name = found.name or next(strings, "")
     if keyword.arg in ("install_requires", "tests_require", "extras_require"):
-        strings = (node.value for node in ast.walk(value) if isinstance(node, ast.Constant))
         dev = keyword.arg != "install_requires"
         found.add(map(requirement, strings), "setup.py", dev=dev)
+
+
+def _strings(value: ast.expr, names: dict[str, ast.expr], depth: int = 4) -> Iterator[str]:
+    """Strings in an expression and in the lists of the module that it names."""
+    for node in ast.walk(value):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Name) and node.id in names and depth:
+            yield from _strings(names[node.id], names, depth - 1)
 
 
 def _called(call: ast.Call) -> str:

@@ -110,12 +110,20 @@ def _tools(
             match = re.search(pattern, text)
             if match:
                 yield name, folder.full(file), folder.line(file, match.group())
-    if found.has_tests and found.framework == "django" and folder.has("manage.py"):
-        yield "django", files[0] if files else folder.full("manage.py"), 0
+    manage = _manage(folder) if found.has_tests and found.framework == "django" else None
+    if manage:
+        yield "django", files[0] if files else folder.full(manage), 0
     if found.has_tests and not files:
         yield "pytest", found.manifest, 0
     if files:
         yield _by_content(folder, files), files[0], 0
+
+
+def _manage(folder: Folder) -> str | None:
+    """Django's program, in the folder itself or in the one of the project."""
+    return folder.has("manage.py") or next(
+        (path for path in folder.find("manage.py") if path.count("/") == 1), None
+    )
 
 
 def _by_content(folder: Folder, files: list[str]) -> str:
@@ -139,7 +147,11 @@ def _commands(found: Found, folder: Folder, tool: dict[str, Any], files: list[st
     if re.search(RUNNER, folder.text("tox.ini") or ""):
         found.command("test", "tox", folder.full("tox.ini"))
     if found.test_tool:
-        found.command("test", prefix + RUN.get(found.test_tool, "pytest"), cause)
+        run = RUN.get(found.test_tool, "pytest")
+        place, _, name = (_manage(folder) or "").rpartition("/")
+        if found.test_tool == "django" and place:
+            run = f"python {place}/{name} test {place}"
+        found.command("test", prefix + run, cause)
     if folder.has("tox.ini") or "tox" in tool:
         found.command("test", "tox", folder.full(folder.has("tox.ini") or "pyproject.toml"))
     if folder.has("noxfile.py"):
