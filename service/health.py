@@ -116,14 +116,23 @@ class Health:
         if token is None:
             return None
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-        await self._get(f"{self._settings.gitlab_url}/api/v4/version", headers)
+        url = f"{self._settings.gitlab_url}/api/v4/version"
+        answer = await self._http.get(url, headers=headers)
+        # A page instead of JSON comes from something else: a proxy, or a path that is missing.
+        known = answer.status_code == 404 and "json" in answer.headers.get("content-type", "")
+        if not known:
+            _check(answer)
         return "ok"
 
-    async def _get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
-        answer = await self._http.get(url, headers=headers)
-        if not answer.is_success:
-            raise _Unwell(f"it answered {answer.status_code}")
+    async def _get(self, url: str) -> httpx.Response:
+        answer = await self._http.get(url)
+        _check(answer)
         return answer
+
+
+def _check(answer: httpx.Response) -> None:
+    if not answer.is_success:
+        raise _Unwell(f"it answered {answer.status_code}")
 
 
 class _Tag(msgspec.Struct):

@@ -110,7 +110,8 @@ def _tell(parts: Parts, run: Run, state: PipelineState, found: Verdict) -> None:
     iid = run.merge_request.iid
     try:
         if found.outcome == "succeeded":
-            mark_ready(parts.gitlab, project, iid, title, text)
+            branch = run.commit.branch if run.commit else ""
+            mark_ready(parts.gitlab, project, iid, title, text, branch=branch)
         else:
             parts.gitlab.update_merge_request(project, iid, text=text)
             if found.outcome == "failed" and run.state is not State.FAILED:

@@ -97,17 +97,18 @@ class _Carrier(Standing):
     def analyze(self, project: Project) -> Run:
         """Read the repository at the head of its branch."""
         ref = self.run.options.branch or project.default_branch or "main"
-        branch = self.parts.gitlab.branch(project.id, ref)
-        if branch is None:
+        default = ref == (project.default_branch or "main")
+        sha = self.parts.gitlab.head(project.id, ref, default=default)
+        if sha is None:
             return self.end(State.ERROR, f"analyze: there is no branch {ref}", "push to it")
-        source = ApiSource(self.parts.gitlab, project.id, project.path, branch.sha)
+        source = ApiSource(self.parts.gitlab, project.id, project.path, sha)
         existing = frozenset(entry.path for entry in source.children("").entries)
         if stop := gates.of_files(existing):
             return self.stop(stop)
         analysis = analyze(source, self.say)
-        self.parts.ledger.note_project(project.id, {"source_sha": branch.sha})
+        self.parts.ledger.note_project(project.id, {"source_sha": sha})
         self.change(
-            _found(analysis), State.ANALYZING, source_sha=branch.sha,
+            _found(analysis), State.ANALYZING, source_sha=sha,
             analysis=msgspec.to_builtins(analysis),
         )  # fmt: skip
         if stop := gates.of_analysis(analysis):

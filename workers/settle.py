@@ -17,7 +17,7 @@ from workers.clients.gitlab_ci_types import PipelineRow, PipelineState
 from workers.conclude import conclude, end, pipeline_url
 from workers.deliveries import now_ms
 from workers.due import poll_of
-from workers.errors import Denied, Rejected, Retryable
+from workers.errors import BackendError, Denied, NotFound, Rejected, Retryable
 from workers.ledger import Heard, swept
 from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps.learn import index_backlog
@@ -94,7 +94,7 @@ def _by_event(parts: Parts, run_id: str, sha: str, heard: dict[str, Heard]) -> N
     final, newest = heard.get(f"{sha}:final"), heard.get(sha)
     parts = _lent(parts, run)
     if final is not None and run.settled_by != _mark(final.pipeline, final.status, final.at):
-        state = _truth(parts, run, final.pipeline)
+        state = _heard(parts, run, final.pipeline)
         conclude(parts, run, state, "event", _mark(final.pipeline, final.status, final.at))
     elif newest is not None and final is None and run.state is State.AWAITING_PIPELINE:
         seen = Pipeline(newest.pipeline, newest.status, pipeline_url(run, newest.pipeline), "event")
@@ -126,11 +126,16 @@ def _by_poll(parts: Parts, run_id: str, heard: dict[str, Heard]) -> None:
         )
         # Silence may mean that the hook is gone, disabled, or knows another secret.
         hooking.ensure(parts, run.project.id, again=run.pipeline is None)
-    run, newest = _by_newest(parts, run, run.commit.sha)
+    try:
+        run, newest = _by_newest(parts, run, run.commit.sha)
+        what = f"pipeline {newest.id} is {newest.status}" if newest else "GitLab made no pipeline"
+    except BackendError as error:
+        if not over:
+            raise
+        what = str(error)
     if over and run.state is State.AWAITING_PIPELINE:
         parts.ledger.not_later(poll_of(run.project.id, run.id))
         reason = f"no verdict within {settings.poll_limit_s:.0f} s"
-        what = f"pipeline {newest.id} is {newest.status}" if newest else "GitLab made no pipeline"
         end(parts, run, State.UNCONFIRMED, f"{reason}: {what}", "a later event still settles it")
 
 
@@ -162,8 +167,20 @@ def _lent(parts: Parts, run: Run) -> Parts:
         raise
 
 
+def _heard(parts: Parts, run: Run, pipeline: int) -> PipelineState:
+    """The truth about a pipeline that an event told of. GitLab's event may come some seconds
+    before its API knows the pipeline: then it is asked again, for as long as polls go on."""
+    try:
+        return _truth(parts, run, pipeline)
+    except NotFound as early:
+        if run.state is not State.AWAITING_PIPELINE:
+            raise
+        raise Retryable(str(early), parts.settings.poll_interval_s) from early
+
+
 def _truth(parts: Parts, run: Run, pipeline: int) -> PipelineState:
-    return parts.gitlab.pipeline(run.project.path, run.project.id, pipeline)
+    sha = run.commit.sha if run.commit else ""
+    return parts.gitlab.pipeline(run.project.path, run.project.id, pipeline, sha)
 
 
 def _mark(pipeline: int, status: str, at: int) -> str:

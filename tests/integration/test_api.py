@@ -15,6 +15,10 @@ import msgspec
 import pytest
 import redis
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from service.auth import Access
 from service.routes import Endpoint
@@ -25,6 +29,7 @@ from tests.support.service import (
     API_TOKEN,
     CALLER_TOKEN,
     Running,
+    Server,
     payload,
     running_service,
 )
@@ -746,6 +751,21 @@ def test_health_names_each_dependency(service: Running) -> None:
     assert body["dependencies"]["gitlab"]["state"] == "ok"
     assert body["dependencies"]["ollama"]["state"] == "unconfigured"
     assert body["status"] == "ok"
+
+
+@pytest.mark.parametrize(("media", "state"), [("application/json", "ok"), ("text/html", "down")])
+def test_an_api_without_a_version_is_up(
+    redis_server: EmbeddedRedis, media: str, state: str
+) -> None:
+    """404 in JSON is an answer of GitLab's API; a page is a proxy's, or of a path that is wrong."""
+
+    async def missing(_: Request) -> Response:
+        return Response('{"error":"404 Not Found"}', 404, media_type=media)
+
+    app = Starlette(routes=[Route("/{rest:path}", missing)])
+    with Server(app) as other, running_service(redis_server.url, gitlab_url=other.url) as service:
+        found = service.http.get("/health").json()["dependencies"]["gitlab"]
+        assert found["state"] == state
 
 
 def test_a_missing_model_and_index_are_degraded_but_ready(redis_server: EmbeddedRedis) -> None:

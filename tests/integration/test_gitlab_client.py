@@ -131,7 +131,7 @@ def test_the_truth_of_a_pipeline(at: Instance) -> None:
     at.control.wait(lambda: at.control.pipelines(project.id)[0].status == "success")
     [row] = at.gitlab.pipelines(project.id, sha)
     at.control.forget_calls()
-    state = at.gitlab.pipeline(project.path, project.id, row.id)
+    state = at.gitlab.pipeline(project.path, project.id, row.id, sha)
     assert at.routes() == ["POST /api/graphql"]
     assert (state.status, state.sha, state.ref, state.source) == ("success", sha, "main", "push")
     assert [(job.name, job.stage, job.status) for job in state.jobs] == [
@@ -143,7 +143,7 @@ def test_the_truth_of_a_pipeline(at: Instance) -> None:
     assert state.coverage is not None
     assert 0 < state.coverage <= 100
     at.control.set_switches(graphql=False)
-    rest = at.gitlab.pipeline(project.path, project.id, row.id)
+    rest = at.gitlab.pipeline(project.path, project.id, row.id, sha)
     assert (rest.status, rest.sha, rest.url, rest.tests, rest.coverage) == (
         state.status,
         state.sha,
@@ -152,6 +152,36 @@ def test_the_truth_of_a_pipeline(at: Instance) -> None:
         state.coverage,
     )
     assert [job.name for job in rest.jobs] == [job.name for job in state.jobs]
+
+
+def test_a_pipeline_that_is_only_listed(at: Instance) -> None:
+    """Its row serves where the pipeline itself is not shown; its jobs may be kept as well."""
+    ci = "stages: [test]\nt:\n  stage: test\n  script: [make test]\n"
+    project = at.control.create_project("acme/listed", files={**FILES, ".gitlab-ci.yml": ci})
+    at.control.wait(lambda: at.control.pipelines(project.id)[0].status == "success")
+    [row] = at.control.pipelines(project.id)
+    at.control.set_switches(graphql=False)
+    at.control.set_fault("status", rf"/pipelines/{row.id}$", status=404)
+    state = at.gitlab.pipeline(project.path, project.id, row.id, row.sha)
+    assert (state.id, state.status, state.sha) == (row.id, "success", row.sha)
+    assert [job.name for job in state.jobs] == ["t"]
+    at.control.set_fault("status", rf"/pipelines/{row.id}/jobs", status=403)
+    state = at.gitlab.pipeline(project.path, project.id, row.id, row.sha)
+    assert (state.jobs, state.jobs_told) == ((), False)
+    with pytest.raises(NotFound):
+        at.gitlab.pipeline(project.path, project.id, row.id, "b" * 40)
+
+
+def test_the_head_of_the_default_branch_by_its_commit(at: Instance) -> None:
+    """Where branches are not shown; of another branch only its branch tells."""
+    project = at.control.create_project("acme/head", files=FILES)
+    sha = project.branches["main"]
+    at.control.set_fault("status", r"/repository/branches/", status=404)
+    assert at.gitlab.head(project.id, "main", default=True) == sha
+    assert at.gitlab.head(project.id, "main", default=False) is None
+    at.control.clear_faults()
+    assert at.gitlab.head(project.id, "main", default=False) == sha
+    assert at.gitlab.head(project.id, "nowhere", default=True) is None
 
 
 def test_the_size_of_an_image_where_gitlab_has_it(at: Instance) -> None:
@@ -177,7 +207,7 @@ def test_a_failed_pipeline_tells_why(at: Instance) -> None:
     at.control.push(project.id, {**FILES, ".gitlab-ci.yml": ci})
     at.control.wait(lambda: at.control.pipelines(project.id)[0].status == "failed")
     [row] = at.control.pipelines(project.id)
-    state = at.gitlab.pipeline(project.path, project.id, row.id)
+    state = at.gitlab.pipeline(project.path, project.id, row.id, row.sha)
     assert [(job.name, job.failure_reason) for job in state.jobs] == [("t", "script_failure")]
     trace = at.gitlab.job_trace(project.id, state.jobs[0].id, tail=10)
     assert 0 < len(trace) <= 10

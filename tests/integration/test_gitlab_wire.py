@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -61,6 +62,25 @@ def wire(answer: Answer) -> Iterator[Wire]:
 def reply(body: bytes, *headers: str, status: str = "200 OK") -> Answer:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "Connection: close"]
     return lambda connection: connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("header", "query"),
+    [
+        ('Link: <http://elsewhere/tree?page_token=a%2Fb>; rel="next"', b"page_token=a%2Fb"),
+        ("X-Next-Page: 2", b"page=2"),
+        ('Link: <http://elsewhere/tree?page=2>; rel="next"\r\nX-Next-Page: 2', b"page=2"),
+    ],
+)
+def test_a_tree_goes_on_by_token_or_by_number(header: str, query: bytes) -> None:
+    """A GitLab before keyset pages numbers them; what a link says of hosts is not followed."""
+    rows = reply(b'[{"path":"a","type":"blob"}]', header)
+    with wire(rows) as server, GitLab(server.url, BOT_TOKEN) as gitlab:
+        page, token = gitlab.tree_page(1, "main", "", recursive=True)
+        assert [row.path for row in page] == ["a"]
+        gitlab.tree_page(1, "main", "", recursive=True, token=token)
+    line = server.requests[1].partition(b"\r\n")[0]
+    assert re.search(rb"[?&]" + query + rb"[& ]", line), line
 
 
 def test_what_is_sent() -> None:

@@ -315,7 +315,14 @@ def test_ready_when_green(at: Instance) -> None:
     case = Case(at, "ready")
     published = case.publish()
     assert published.merge_request is not None
-    mark_ready(at.gitlab, case.project.id, published.merge_request.iid, "Draft: Add it", "green\n")
+    mark_ready(
+        at.gitlab,
+        case.project.id,
+        published.merge_request.iid,
+        "Draft: Add it",
+        "green\n",
+        branch="",
+    )
     [seen] = case.now().merge_requests
     assert (seen.title, seen.draft, seen.description) == (
         "Add a CI pipeline (go)",
@@ -323,8 +330,8 @@ def test_ready_when_green(at: Instance) -> None:
         "green\n",
     )
     at.gitlab.update_merge_request(case.project.id, 1, title="Draft: Draft: Pipeline, please")
-    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n")
-    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n")
+    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n", branch="")
+    mark_ready(at.gitlab, case.project.id, 1, "Add it", "green again\n", branch="")
     [seen] = case.now().merge_requests
     assert (seen.title, seen.draft) == ("Pipeline, please", False)
 
@@ -396,7 +403,7 @@ def test_hostile_names_run_no_quick_action(at: Instance) -> None:
     )
     assert published.merge_request is not None
     iid = published.merge_request.iid
-    mark_ready(at.gitlab, case.project.id, iid, title(analysis), text(story))
+    mark_ready(at.gitlab, case.project.id, iid, title(analysis), text(story), branch="")
     assert at.control.calls("/merge_requests", "PUT")[-1].violations == []
     [seen] = case.now().merge_requests
     assert seen.description == text(story)

@@ -26,13 +26,15 @@ class PipelineRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest attempt of a job. `duration` is seconds, None where it never ran."""
+    """The latest attempt of a job. `duration` is seconds, None where it never ran; `timed` is false
+    where GitLab tells none at all."""
 
     id: int
     name: str
     stage: str
     status: str
     duration: float | None = None
+    timed: bool = True
     allow_failure: bool = False
     failure_reason: str | None = None
 
@@ -76,6 +78,8 @@ class PipelineState(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     yaml_errors: str | None = None
     jobs: tuple[Job, ...] = ()
+    jobs_told: bool = True
+    """False where GitLab keeps its jobs from this token."""
     tests: Tests | None = None
     coverage: float | None = None
     images: tuple[Image, ...] = ()

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from workers.clients.gitlab_ci_types import (
-    Image,
     Job,
     PipelineRow,
     PipelineState,
@@ -16,7 +15,8 @@ from workers.clients.gitlab_ci_types import (
     Tests,
     Variable,
 )
-from workers.clients.gitlab_repository import MAX_PAGES, Repository
+from workers.clients.gitlab_registry import Registry
+from workers.clients.gitlab_repository import MAX_PAGES
 from workers.errors import Denied, NotFound, Rejected
 
 _QUERY = """query($p:ID!,$i:CiPipelineID!){project(fullPath:$p){pipeline(id:$i){
@@ -24,7 +24,6 @@ _QUERY = """query($p:ID!,$i:CiPipelineID!){project(fullPath:$p){pipeline(id:$i){
  jobs(first:100,retried:false){pageInfo{hasNextPage}
   nodes{id name status duration allowFailure stage{name}}}
  testReportSummary{total{count success failed error skipped}}}}}"""
-MAX_IMAGES = 5
 MAX_TRACE = 4 * 1024 * 1024
 
 
@@ -39,15 +38,6 @@ class _Detail(msgspec.Struct):
     source: str | None = None
     yaml_errors: str | None = None
     coverage: float | None = None
-
-
-class _Repository(msgspec.Struct):
-    id: int
-    name: str = ""
-
-
-class _Tag(msgspec.Struct):
-    total_size: int | None = None
 
 
 class _Total(msgspec.Struct):
@@ -73,7 +63,7 @@ class _Job(msgspec.Struct):
     name: str
     stage: str
     status: str
-    duration: float | None = None
+    duration: float | msgspec.UnsetType | None = msgspec.UNSET
     allow_failure: bool | None = False
     failure_reason: str | None = None
 
@@ -124,7 +114,7 @@ class _Node(msgspec.Struct, rename="camel"):
     test_report_summary: _Summary | None = None
 
 
-class Pipelines(Repository):
+class Pipelines(Registry):
     """Pipelines, jobs and what they need."""
 
     def pipelines(self, project_id: int, sha: str) -> tuple[PipelineRow, ...]:
@@ -132,22 +122,25 @@ class Pipelines(Repository):
         answer = self.get("/projects/{}/pipelines", project_id, sha=sha, per_page=100)
         return tuple(answer.decode(list[PipelineRow]))
 
-    def pipeline(self, project_path: str, project_id: int, pipeline_id: int) -> PipelineState:
+    def pipeline(
+        self, project_path: str, project_id: int, pipeline_id: int, sha: str
+    ) -> PipelineState:
         """A pipeline with its jobs' latest attempts and the sums of its test reports, as of now.
 
         One GraphQL query; REST where GraphQL is refused, answers null or knows too little (an
         older GitLab), and for the jobs of a failed pipeline: GraphQL does not tell
-        `failure_reason`. Raises NotFound.
+        `failure_reason`. `sha` is its commit: a pipeline that is only listed is found by it.
+        Raises NotFound.
         """
         state = self._by_graphql(project_path, pipeline_id)
         if state is None:
-            return self._by_rest(project_id, pipeline_id)
+            return self._by_rest(project_id, pipeline_id, sha)
         if state.status != "failed":
             return state
-        detail = self._detail(project_id, pipeline_id) if not state.jobs else None
+        detail = self._detail(project_id, pipeline_id, sha) if not state.jobs else None
         return msgspec.structs.replace(
             state,
-            jobs=self._jobs(project_id, pipeline_id) if state.jobs else (),
+            jobs=(self._jobs(project_id, pipeline_id) or state.jobs) if state.jobs else (),
             yaml_errors=detail.yaml_errors if detail else None,
         )
 
@@ -179,8 +172,9 @@ class Pipelines(Repository):
             tests=summary.total.tests() if summary else None,
         )
 
-    def _by_rest(self, project_id: int, pipeline_id: int) -> PipelineState:
-        detail = self._detail(project_id, pipeline_id)
+    def _by_rest(self, project_id: int, pipeline_id: int, sha: str) -> PipelineState:
+        detail = self._detail(project_id, pipeline_id, sha)
+        jobs = self._jobs(project_id, pipeline_id)
         return PipelineState(
             id=detail.id,
             iid=detail.iid,
@@ -192,16 +186,30 @@ class Pipelines(Repository):
             source=detail.source,
             yaml_errors=detail.yaml_errors,
             coverage=detail.coverage,
-            jobs=self._jobs(project_id, pipeline_id),
+            jobs=jobs or (),
+            jobs_told=jobs is not None,
             tests=self._tests(project_id, pipeline_id),
         )
 
-    def _detail(self, project_id: int, pipeline_id: int) -> _Detail:
-        answer = self.get("/projects/{}/pipelines/{}", project_id, pipeline_id)
+    def _detail(self, project_id: int, pipeline_id: int, sha: str) -> _Detail:
+        try:
+            answer = self.get("/projects/{}/pipelines/{}", project_id, pipeline_id)
+        except NotFound:
+            for row in self.pipelines(project_id, sha):
+                if row.id == pipeline_id:
+                    return msgspec.convert(row, _Detail, from_attributes=True)
+            raise
         # REST tells coverage as text: "87.5"
         return msgspec.convert(answer.decode(dict[str, Any]), _Detail, strict=False)
 
-    def _jobs(self, project_id: int, pipeline_id: int) -> tuple[Job, ...]:
+    def _jobs(self, project_id: int, pipeline_id: int) -> tuple[Job, ...] | None:
+        """Their latest attempts; None where the token may not see them."""
+        try:
+            return self._all_jobs(project_id, pipeline_id)
+        except (NotFound, Denied):
+            return None
+
+    def _all_jobs(self, project_id: int, pipeline_id: int) -> tuple[Job, ...]:
         jobs: list[Job] = []
         for page in range(1, MAX_PAGES + 1):
             template = "/projects/{}/pipelines/{}/jobs"
@@ -209,6 +217,8 @@ class Pipelines(Repository):
             for row in answer.decode(list[_Job]):
                 fields = msgspec.structs.asdict(row)
                 fields["allow_failure"] = bool(row.allow_failure)
+                if row.duration is msgspec.UNSET:
+                    fields |= {"duration": None, "timed": False}
                 jobs.append(Job(**fields))
             if not answer.headers.get("x-next-page"):
                 break
@@ -222,27 +232,6 @@ class Pipelines(Repository):
             return None
         found = answer.decode(dict[str, Any]).get("total") or {}
         return msgspec.convert(found, _Total, strict=False).tests()
-
-    def images(self, project_id: int, tag: str) -> tuple[Image, ...]:
-        """The images tagged `tag` in GitLab's own registry, the first few; caches left out.
-
-        One call, and one for each image (doc/api/container_registry.md). Empty where the project
-        has no registry, or the token may not read it.
-        """
-        try:
-            answer = self.get("/projects/{}/registry/repositories", project_id, per_page=20)
-            found = [r for r in answer.decode(list[_Repository]) if not r.name.endswith("cache")]
-            sizes = [(r.name, self._size(project_id, r.id, tag)) for r in found[:MAX_IMAGES]]
-        except (NotFound, Denied):
-            return ()
-        return tuple(Image(name, size) for name, size in sizes if size)
-
-    def _size(self, project_id: int, repository: int, tag: str) -> int | None:
-        template = "/projects/{}/registry/repositories/{}/tags/{}"
-        try:
-            return self.get(template, project_id, repository, tag).decode(_Tag).total_size
-        except NotFound:
-            return None
 
     def job_trace(self, project_id: int, job_id: int, *, tail: int = 16_384) -> str:
         """The last `tail` bytes of a job's log, within its first 4 MB, as text."""

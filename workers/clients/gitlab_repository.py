@@ -28,6 +28,8 @@ _PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*"
 _PATH = re.compile(f"{_PART}(?:/{_PART})+")
 _BY_ID = re.compile(r"/api/v4/projects/(\d+)$")
 MAX_PAGES = 20
+OFFSET = "page="
+"""Begins the token of a next page that is known by its number."""
 PAGE = 100
 """Rows of one answer, GitLab's most."""
 MAX_FILE = 2 * 1024 * 1024
@@ -132,6 +134,18 @@ class Repository(Connection):
             return None
         return answer.decode(Branch)
 
+    def head(self, project_id: int, name: str, *, default: bool) -> str | None:
+        """40 hexadecimal digits of a branch's head, None where there is none.
+
+        Of the `default` branch also where GitLab shows commits but no branches: its name alone
+        is known to be a branch's, a commit is found by a tag's as well.
+        """
+        found = self.branch(project_id, name)
+        if found is not None:
+            return found.sha
+        commit = self.commit_of(project_id, name) if default else None
+        return commit.sha if commit is not None else None
+
     def branches_with(self, project_id: int, prefix: str) -> tuple[Branch, ...]:
         """Branches whose names begin so, a hundred at most."""
         template = "/projects/{}/repository/branches"
@@ -177,14 +191,15 @@ class Repository(Connection):
                 recursive="true" if recursive else None,
                 per_page=100,
                 pagination="keyset",
-                page_token=token,
+                page_token=token if token and not token.startswith(OFFSET) else None,
+                page=token.removeprefix(OFFSET) if token and token.startswith(OFFSET) else None,
             )
         except NotFound:
             if not path:
                 raise
             return (), None
         page = tuple(answer.decode(list[TreeEntry]))
-        return page, _next_page(answer.headers.get("link", "")) if page else None
+        return page, _next_page(answer.headers) if page else None
 
     def raw(self, project_id: int, path: str, ref: str, *, max_bytes: int) -> bytes:
         """A file's first `max_bytes` bytes; the rest is not downloaded. Raises NotFound."""
@@ -248,10 +263,11 @@ class Repository(Connection):
         return self.get("/projects/{}/languages", project_id).decode(dict[str, float])
 
 
-def _next_page(link: str) -> str | None:
-    """The `page_token` of a keyset answer's `Link: <…>; rel="next"`, never its address."""
-    for part in link.split(","):
-        if 'rel="next"' in part:
-            found = re.search(r"[?&]page_token=([^&>]+)", part)
-            return unquote(found[1]) if found else None
-    return None
+def _next_page(headers: Mapping[str, str]) -> str | None:
+    """The `page_token` of a keyset answer's `Link: <…>; rel="next"`, never its address; where
+    GitLab pages by number (before 15.0), that."""
+    for part in headers.get("link", "").split(","):
+        if 'rel="next"' in part and (found := re.search(r"[?&]page_token=([^&>]+)", part)):
+            return unquote(found[1])
+    number = headers.get("x-next-page", "")
+    return f"{OFFSET}{number}" if number.isdigit() else None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from workers.clients.gitlab import GitLab
-from workers.errors import Denied, Rejected
+from workers.errors import Denied, NotFound, Rejected
 
 
 def matches(name: str, patterns: Iterable[str]) -> str | None:
@@ -26,7 +26,7 @@ def refuse_protected(gitlab: GitLab, project_id: int, branch: str) -> bool:
     """Raises Rejected where our branch would be protected; false where that may not be asked."""
     try:
         names = gitlab.protected_branches(project_id)
-    except Denied:
+    except (Denied, NotFound):
         return False
     pattern = matches(branch, names)
     if pattern is not None:

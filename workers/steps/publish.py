@@ -20,7 +20,7 @@ from workers.clients.gitlab import GitLab
 from workers.clients.gitlab_merge_requests import DRAFT
 from workers.clients.gitlab_repository import Action
 from workers.clients.gitlab_types import Branch, Commit, MergeRequest
-from workers.errors import Conflict, Rejected, Unclear
+from workers.errors import Conflict, NotFound, Rejected, Unclear
 from workers.settings import AutoCommit
 from workers.steps.protection import refuse_protected, remove_if_protected
 
@@ -136,12 +136,21 @@ def publish(
     )
 
 
-def mark_ready(gitlab: GitLab, project_id: int, iid: int, title: str, text: str) -> None:
+def mark_ready(
+    gitlab: GitLab, project_id: int, iid: int, title: str, text: str, *, branch: str
+) -> None:
     """The pipeline is green: the merge request is no draft any more, its text says how it went.
 
     A title that a person gave it stays; `title` is for one that has none left without its prefix.
+    Raises NotFound where it is gone; `branch` is its source.
     """
-    found = gitlab.merge_request(project_id, iid)
+    try:
+        found = gitlab.merge_request(project_id, iid)
+    except NotFound:
+        listed = gitlab.merge_request_of(project_id, branch)
+        if listed is None or listed.iid != iid:
+            raise
+        found = listed
     named = found.title
     while named.startswith(DRAFT):
         named = named.removeprefix(DRAFT)
