@@ -1,8 +1,8 @@
 """Who may call: bearer tokens for the API, sessions made from one for the dashboard.
 
 Every route has an `Access`; one that names none needs a bearer token (`routes.Endpoint`). The API
-takes only `Authorization`, the dashboard only its cookie, so no page of another site can act with
-what a browser sends by itself.
+takes only `Authorization`, the dashboard its cookie, and `Authorization` to read: so no page of
+another site can act with what a browser sends by itself.
 
 A token may be given a role in front: `read:<token>` sees everything, `operate:<token>` also starts
 runs and replays, `admin:<token>`, or one without a role, also forgets. What is sent is the token
@@ -29,7 +29,7 @@ from service import bodies, lockout
 from service.problems import Problem
 from service.state import Request
 from workers import kept
-from workers.seal import derived
+from workers.seal import derived, equal
 
 SESSION_S = 12 * 3600
 CSRF_FIELD = "csrf"
@@ -123,10 +123,6 @@ def _known(setting: str) -> Caller:
     return Caller(digest.removeprefix(kept.HASHED).lower(), role or Role.ADMIN)
 
 
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode("utf-8", "replace"))
-
-
 def given_bearer(request: Request) -> str | None:
     """The token of `Authorization: Bearer …`; None without that header."""
     header = request.headers.get("authorization")
@@ -172,13 +168,18 @@ async def session(request: Request, role: Role) -> Response | None:
     """Pass a signed-in browser, send others to the login page. Raises Problem 403 (CSRF, role)."""
     keys = request.state["keys"]
     found = keys.session(request.cookies.get(keys.cookie, ""))
+    reads = request.method in ("GET", "HEAD")
+    if found is None and reads and (token := given_bearer(request)):
+        # No browser sends this header by itself, so the page may be read without signing in.
+        await bearer(request, role)
+        found = keys.session(keys.new_session(token) or "")
     if found is None:
         return _to_login(request)
     request.scope["dashboard_session"] = found
     request.scope["caller"] = found.caller
-    if request.method not in ("GET", "HEAD"):
+    if not reads:
         form = await bodies.read_form(request)
-        if not _equal(found.csrf, form.get(CSRF_FIELD, "")):
+        if not equal(found.csrf, form.get(CSRF_FIELD, "")):
             raise Problem(403, "the form is out of date or another site's; load the page again")
         request.scope["form"] = form
     _check_role(found.role, role)

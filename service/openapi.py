@@ -104,7 +104,7 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "security": SECURITY[operation.access],
+        "security": _security(route),
         "parameters": [_parameter(parameter, schemas) for parameter in operation.parameters],
         "responses": {
             **{str(s): _answer(answer, schemas) for s, answer in operation.answers.items()},
@@ -117,6 +117,12 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         content = {operation.body_media: {"schema": schemas[operation.body]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _security(route: Endpoint) -> list[dict[str, list[str]]]:
+    """What guards a route; a page may be read with a bearer token as well."""
+    reads = route.operation.access is Access.SESSION and route.method == "GET"
+    return SECURITY[route.operation.access] + (SECURITY[Access.BEARER] if reads else [])
 
 
 def _description(route: Endpoint) -> str:
@@ -132,7 +138,7 @@ def errors_of(operation: Operation) -> list[int]:
         Access.CALLER: (401, 429, 503),
         Access.HOOK: (401, 429, 503),
         Access.LOCAL: (401, 403, 429, 503),
-        Access.SESSION: (403,),
+        Access.SESSION: (401, 403, 429),
     }
     body = (400, 408, 413) if operation.body is not None else ()
     return sorted({*operation.errors, *brought.get(operation.access, ()), *body})

@@ -94,15 +94,22 @@ def test_signing_in_and_out(context: BrowserContext) -> None:
 def test_every_page_is_denied_without_a_session(
     server: Running, redis_client: redis.Redis, route: Endpoint
 ) -> None:
-    """To the login page, but for itself and the files; a bearer token is no session."""
+    """To the login page, but for itself and the files; a bearer token reads, and does no more."""
     path = route.path.replace("{id:path}", "42").replace("{id}", "42").replace("{name}", "app.css")
+    reads = route.method == "GET"
     for headers in ({}, {"Authorization": f"Bearer {API_TOKEN}"}):
         answer = server.http.request(route.method, path, headers=headers)
         if route.operation.access is Access.OPEN:
             assert answer.status_code in (200, 415)
+        elif headers and reads:
+            assert not answer.headers.get("location", "").startswith("/login")
+            assert "set-cookie" not in answer.headers
         else:
             assert answer.status_code == 303
             assert answer.headers["location"].startswith("/login")
+    if reads and route.operation.access is not Access.OPEN:
+        wrong = server.http.get(path, headers={"Authorization": "Bearer nobody-knows-this"})
+        assert wrong.status_code == 401
 
 
 @contextlib.contextmanager
