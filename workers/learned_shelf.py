@@ -71,6 +71,10 @@ class Shelf:
         """The seal of an entry of the index."""
         return self._seal.of("index", *parts)
 
+    def sealed(self, seal: str, *parts: str) -> bool:
+        """Whether it is the seal that these parts were given for the index."""
+        return self._seal.holds(seal, "index", *parts)
+
     def refuse(self, reason: Reason, what: str) -> None:
         """Count and tell of something that is not ours."""
         self._redis.hincrby(REFUSED, reason, 1)

@@ -202,18 +202,20 @@ def learned_item(learned: LearnedStore, record: LearnedPipeline) -> Item:
         "pipeline": str(record.provenance.pipeline),
         "scope": SHARED if record.shared else learned.scope(record.provenance.namespace),
     }
-    metadata["seal"] = _seal(learned, record.id, metadata, document)
+    metadata["seal"] = learned.seal(*_told(record.id, metadata, document))
     return Item(id=record.id, features=record.features, metadata=metadata, document=document)
 
 
-def _seal(learned: LearnedStore, id: str, metadata: Mapping[str, str], document: str) -> str:
-    told = sorted(f"{name}={value}" for name, value in metadata.items() if name != "seal")
-    return learned.seal(id, document, *told)
+def _told(id: str, metadata: Mapping[str, str], document: str) -> Iterator[str]:
+    """What the seal is over."""
+    yield from (id, document)
+    yield from sorted(f"{name}={value}" for name, value in metadata.items() if name != "seal")
 
 
 def _is_ours(learned: LearnedStore, hit: Hit) -> bool:
     """Whether we put it there as it is; what somebody else wrote is counted and passed over."""
-    ours = hit.metadata.get("seal") == _seal(learned, hit.id, hit.metadata, hit.document)
+    seal = hit.metadata.get("seal", "")
+    ours = learned.sealed(seal, *_told(hit.id, hit.metadata, hit.document))
     if not ours:
         learned.refuse("index", hit.id)
     return ours
