@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from workers.pipeline.lint import Finding, Report, check
 from workers.pipeline.lint.report import one_line, to_json, to_text
 
@@ -57,3 +59,41 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     """A name in a hostile file cannot move the cursor or colour the text."""
     text = to_text(check('"\\e[31mred\\a\\nx": {stage: nope, script: [x]}\n'))
     assert "\x1b" not in text and "\x07" not in text and "nope" in text
+
+
+MESSAGES = [
+    ("a: {script: x, retry: '2'}", "whole number", "write it without quotes: 2"),
+    ("a: {script: x, retry: 3}", "at most 2", "write 2 or less"),
+    ("a: {script: 5}", "text or a list", 'quote it: "5"'),
+    ("a: {script: x, needs: b}\nb: {script: x}", "a list or a mapping", "write it as a list: [b]"),
+    ("a: {script: x, interruptible: no!}", "true or false", "write true or false, without quotes"),
+    ("a: {script: x, secrets: {A: {file: true}}}", "misses one of `vault`", "add the one"),
+    (
+        "a: {script: x, secrets: {A: {gcp_secret_manager: {name: x}}}}",
+        "has `gcp_secret_manager` and misses `token`",
+        "add `token`",
+    ),
+    (
+        "a: {script: x, needs: [{project: g/p, job: b, artifacts: true}]}",
+        "misses `ref`",
+        "add `ref`",
+    ),
+    ("a:\n  script: - make", "block sequence entries", "on a line of its own"),
+    ("varables: {A: b}\na: {script: x}", "is no keyword", "did you mean `variables`?"),
+    ("- a", "must be a mapping", "name of a job"),
+]
+
+
+@pytest.mark.parametrize(("text", "cause", "fix"), MESSAGES)
+def test_the_cause_and_the_fix_are_those_of_this_fault(text: str, cause: str, fix: str) -> None:
+    """One finding that says what is wrong, and what to write instead."""
+    (found,) = check(text).errors
+    assert cause in found.message
+    assert fix in found.fix
+
+
+def test_a_circle_of_many_jobs_is_named_by_its_start() -> None:
+    """Twelve names and a sign that there are more."""
+    jobs = "\n".join(f"j{n}: {{script: x, needs: [j{(n + 1) % 20}]}}" for n in range(20))
+    (found,) = check(jobs).errors
+    assert found.message.endswith("`j11` → …") and found.line == 1

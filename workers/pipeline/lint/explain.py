@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jsonschema import ValidationError
 
-from workers.pipeline.lint.findings import Sink, clip, listed, quoted
+from workers.pipeline.lint.findings import Sink, listed, quoted
 from workers.pipeline.lint.schema import Problem, normalised
 from workers.pipeline.lint.tree import Map, Seq
-from workers.pipeline.lint.words import kinds, shown
+from workers.pipeline.lint.words import form_fix, kinds, shown
 
 _DOCS: Final = "https://docs.gitlab.com/ci/yaml/"
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf"})
@@ -59,7 +58,7 @@ def _unknown_keyword(problem: Problem, sink: Sink, known: Mapping[str, Any], par
 def best(error: ValidationError) -> ValidationError:
     """The error that names the fault most exactly: the deepest of the branch that fits best."""
     while error.validator in _ALTERNATIVES and error.context:
-        if all(_is_choice(inner, error) for inner in error.context):
+        if all(_is_choice(inner, error) for inner in error.context) or _one_of_keys(error):
             return error
         branches: dict[Any, list[ValidationError]] = {}
         for inner in error.context:
@@ -94,8 +93,12 @@ def _is_choice(error: ValidationError, parent: ValidationError) -> bool:
 
 def _misfit(branch: list[ValidationError]) -> int:
     """How little a branch resembles the value: missing and unknown keys weigh most."""
-    weights = {"required": 3, "additionalProperties": 2, "enum": 1, "const": 1}
-    return sum(weights.get(str(error.validator), 1) for error in branch)
+    weights = {"required": 2, "additionalProperties": 3}
+    return sum(
+        weights.get(str(error.validator), 1)
+        * (len(_unknown_keys(error)) if error.validator == "additionalProperties" else 1)
+        for error in branch
+    )
 
 
 def locate(value: Any, path: Iterable[Any], line: int, error: ValidationError | None = None) -> int:
@@ -134,17 +137,21 @@ def describe(error: ValidationError, sink: Sink) -> tuple[str, str]:
         case "maxLength" | "maxItems" | "maxProperties":
             return f"is too long: at most {argument} allowed", "shorten it"
         case "minimum":
-            return f"must be at least {argument}, not {shown(instance)}", ""
+            cause = f"must be at least {argument}, not {shown(instance)}"
+            return cause, f"write {argument} or more"
         case "maximum":
-            return f"must be at most {argument}, not {shown(instance)}", ""
+            cause = f"must be at most {argument}, not {shown(instance)}"
+            return cause, f"write {argument} or less"
         case "uniqueItems":
             return "lists something twice", "remove the repetition"
         case "pattern":
             return _pattern(str(argument), instance)
         case "dependencies":
-            return "misses a keyword that another one here needs", ""
+            return _needed(argument, instance)
         case "not":
-            return "combines keywords that exclude each other", "remove one of them"
+            keys = argument.get("required", ()) if isinstance(argument, dict) else ()
+            both = f"{listed(keys)}, which" if len(keys) > 1 else "keywords that"
+            return f"combines {both} exclude each other", "remove one of them"
         case _:
             return _alternatives(error, sink)
 
@@ -152,6 +159,9 @@ def describe(error: ValidationError, sink: Sink) -> tuple[str, str]:
 def _alternatives(error: ValidationError, sink: Sink) -> tuple[str, str]:
     if error.validator == "oneOf" and not error.context:
         return "mixes forms that exclude each other", "keep only one of the forms"
+    wanted = _one_of_keys(error)
+    if wanted:
+        return f"misses one of {listed(wanted)}", "add the one that is meant"
     found: list[str] = []
     choices: list[Any] = []
     for inner in error.context or ():
@@ -165,9 +175,28 @@ def _alternatives(error: ValidationError, sink: Sink) -> tuple[str, str]:
         return _choice(choices, error.instance, sink)
     if found:
         cause = f"must be {kinds(list(dict.fromkeys(found)))}, not {shown(error.instance)}"
-        listable = "array" in found and isinstance(error.instance, (str, int, float))
-        return cause, _as_list(error.instance) if listable else ""
+        return cause, form_fix(found, error.instance)
     return f"has a form that GitLab does not know: {shown(error.instance)}", ""
+
+
+def _one_of_keys(error: ValidationError) -> list[str]:
+    """The keys of which one is missing, where the branches ask for nothing else."""
+    keys: list[str] = []
+    for inner in error.context or ():
+        if inner.validator != "required" or inner.absolute_path != error.absolute_path:
+            return []
+        wanted: Any = inner.validator_value
+        instance: Any = inner.instance
+        keys += [key for key in wanted if key not in instance]
+    return keys if len(keys) > 2 else []
+
+
+def _needed(argument: Any, instance: Any) -> tuple[str, str]:
+    for key, others in argument.items():
+        missing = [other for other in others if other not in instance]
+        if key in instance and missing:
+            return f"has {quoted(key)} and misses {listed(missing)}", f"add {listed(missing)}"
+    return "misses a keyword that another one here needs", ""
 
 
 def _type(error: ValidationError, sink: Sink) -> tuple[str, str]:
@@ -176,7 +205,8 @@ def _type(error: ValidationError, sink: Sink) -> tuple[str, str]:
         return _choice(schema["enum"], instance, sink)
     text = "the text " if isinstance(instance, str) and instance else ""
     cause = f"must be {kinds(error.validator_value)}, not {text}{shown(instance)}"
-    return cause, _type_fix(error)
+    wanted: Any = error.validator_value
+    return cause, form_fix([wanted] if isinstance(wanted, str) else wanted, instance)
 
 
 def _choice(choices: list[Any], instance: Any, sink: Sink) -> tuple[str, str]:
@@ -205,23 +235,6 @@ def _pattern(pattern: str, instance: Any) -> tuple[str, str]:
         if part == pattern or (part.endswith("ml$") and part in pattern):
             return f"{meaning}; it is {shown(instance)}", ""
     return f"has a form that GitLab does not accept: {shown(instance)}", f"it must match {pattern}"
-
-
-def _type_fix(error: ValidationError) -> str:
-    wanted, instance = error.validator_value, error.instance
-    if wanted == "string" and isinstance(instance, (bool, int, float)):
-        return f'quote it: "{clip(json.dumps(instance), 40)}"'
-    if wanted == "array" and isinstance(instance, (str, int, float, bool)):
-        return _as_list(instance)
-    if wanted in ("boolean", "integer", "number") and isinstance(instance, str):
-        return "write it without quotes" if instance.isalnum() else ""
-    if wanted == "string" and isinstance(instance, dict):
-        return "quote the text: a `: ` in it makes YAML read a mapping"
-    return ""
-
-
-def _as_list(instance: Any) -> str:
-    return f"write it as a list: [{clip(str(instance), 60)}]"
 
 
 def _docs(keyword: str) -> str:

@@ -68,7 +68,7 @@ class Sink:
             return otherwise
         self._guesses -= 1
         names = [n for n in islice(known, GUESS_AMONG) if len(n) <= 80]
-        close = difflib.get_close_matches(name, names, 1)
+        close = difflib.get_close_matches(name, names, 1, 0.7)
         return f"did you mean {quoted(close[0])}?" if close else otherwise
 
     @staticmethod

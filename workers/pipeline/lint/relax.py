@@ -119,7 +119,7 @@ def _allow_variables(schema: Any) -> None:
     if isinstance(schema, dict):
         pattern = schema.get("pattern")
         if isinstance(pattern, str) and "ya?ml" in pattern:
-            schema["pattern"] = rf"(?:{pattern})|\$"
+            schema["pattern"] = rf"(?i:{pattern})|\$"
         for value in schema.values():
             _allow_variables(value)
     elif isinstance(schema, list):

@@ -30,6 +30,7 @@ _SYNTAX_FIXES: Final = (
     ("could not find expected ':'", "write `key: value`; quote text that starts with a sign"),
     ("did not find expected key", "mend the indentation, or quote the value on the line above"),
     ("did not find expected '-'", "start each item of the list with `- ` in the same column"),
+    ("block sequence entries", "start the list on a line of its own, indented below its key"),
     ("block collections are not", "mend the indentation: a list cannot start here"),
     ("unexpected end of stream", "close the quote or the bracket"),
     ("unexpected document", "close the quote or the bracket"),

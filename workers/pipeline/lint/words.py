@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from typing import Any, Final
 
-from workers.pipeline.lint.findings import quoted
+from workers.pipeline.lint.findings import clip, quoted
 
 _KINDS: Final = {
     "string": "text",
@@ -12,7 +14,7 @@ _KINDS: Final = {
     "array": "a list",
     "integer": "a whole number",
     "number": "a number",
-    "boolean": "`true`, `false`",
+    "boolean": "true or false",
     "null": "nothing",
 }
 
@@ -35,3 +37,21 @@ def shown(value: Any) -> str:
     if value is None:
         return "nothing"
     return quoted(value, 60) if value != "" else "empty text"
+
+
+def form_fix(wanted: Collection[str], instance: Any) -> str:
+    """How a value of the wrong kind is made one of the kinds in `wanted`; empty if none is near."""
+    if isinstance(instance, (bool, int, float)) and "string" in wanted:
+        return f'quote it: "{clip(json.dumps(instance), 40)}"'
+    if isinstance(instance, str):
+        if {"integer", "number"} & set(wanted) and instance.isdigit():
+            return f"write it without quotes: {clip(instance, 40)}"
+        if "array" in wanted:
+            return f"write it as a list: [{clip(instance, 60)}]"
+        if "boolean" in wanted:
+            return "write true or false, without quotes"
+    if isinstance(instance, (bool, int, float)) and "array" in wanted:
+        return f"write it as a list: [{clip(json.dumps(instance), 40)}]"
+    if isinstance(instance, dict) and "string" in wanted and "object" not in wanted:
+        return "quote the text: a `: ` in it makes YAML read a mapping"
+    return ""
