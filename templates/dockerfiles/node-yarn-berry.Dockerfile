@@ -2,7 +2,7 @@ ARG BASE_REGISTRY=docker.io
 
 FROM ${BASE_REGISTRY}/library/node:$[[ version ]]-bookworm AS build
 WORKDIR /app
-RUN corepack enable
+RUN npm install --global --force @yarnpkg/cli-dist@$[[ manager_version ]]
 COPY package.json yarn.lock .yarnrc.yml* ./
 RUN $[[ install_command ]]
 COPY . .

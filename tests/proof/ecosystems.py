@@ -136,4 +136,29 @@ PROGRAMS = (
         broken_test=Edit("mkdocs.yml", "site_name: Docs", "site_nam: [Docs"),
         broken_compile=Edit("mkdocs.yml", "site_name: Docs", "site_nam: [Docs"),
     ),
+    Program(
+        name="go-cgo", ecosystem="Go with C", tests=2,
+        broken_test=Edit("parity.go", "found++", "found--"),
+        broken_compile=Edit("parity.go", "(number uint32) int {", "(number uint32) str {"),
+    ),
+    Program(
+        name="ruby-plain", ecosystem="Ruby without a Gemfile", tests=3, quick=True,
+        broken_test=Edit("lib/queue_of.rb", "@entries.shift", "@entries.pop"),
+        broken_compile=Edit("lib/queue_of.rb", "def add(entry)", "def add(entry"),
+    ),
+    Program(
+        name="shell-scripts", ecosystem="Shell, scripts that test", tests=2, quick=True,
+        broken_test=Edit("bin/wrap", "cut -c", "cut -b9 -c"),
+        broken_compile=Edit("bin/wrap", "limit=${1:-8}", "limit=${1:-8"),
+    ),
+    Program(
+        name="node-compound", ecosystem="Node, npm, a script that does more", tests=3,
+        broken_test=Edit("isbn.js", "sum % 11", "sum % 10"),
+        broken_compile=Edit("isbn.js", "function valid(text) {", "function valid(text {"),
+    ),
+    Program(
+        name="node-ava", ecosystem="Node, npm, AVA", tests=2,
+        broken_test=Edit("scale.js", "(value - least)", "(value + least)"),
+        broken_compile=Edit("scale.js", "scale(values) {", "scale(values {"),
+    ),
 )  # fmt: skip

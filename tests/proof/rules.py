@@ -78,6 +78,10 @@ RULES = (
         why="Debian's formatter for RubyGems'",
     ),
     Rule(
+        pattern=r"^gem install rspec:\S+ ", by=None, host="rubygems.org", tool="rspec",
+        why="Debian's RSpec and formatter for RubyGems'",
+    ),
+    Rule(
         pattern=r"^RUBYLIB=\.gems/gems/rspec_junit_formatter-0\.6\.0/lib", host="rubygems.org",
         by=f"RUBYLIB={DEBIAN_FORMATTER}", why="Debian's formatter for RubyGems'",
     ),
@@ -101,6 +105,7 @@ RULES = (
         pattern=r"^rustup component add ", by=None, host="static.rust-lang.org",
         why="the machine's own component",
     ),
+    Rule(pattern=r"^php --ri ", by=None, why="PHP's extensions on this machine"),
     Rule(pattern=r"^(apt-get|apk) ", by=None, why="the machine's own packages"),
 )  # fmt: skip
 

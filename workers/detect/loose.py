@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from workers.detect import versions
+from workers.detect.ecosystems import plain, python
 from workers.detect.extras import DOCKERFILES
 from workers.detect.families import FAMILIES, GLUE
 from workers.detect.found import Folder, Found
@@ -29,19 +30,28 @@ def dominant(reader: Reader) -> Verdict | None:
         language, example = _first_line(folder)
     if not language:
         return None
-    found = Found(
+    found = _by_rules(folder, _ecosystem(language), example) or Found(
         folder="",
         ecosystem=_ecosystem(language),
         language="python" if language == "notebook" else language,
         manifest=example or folder.has(*DOCKERFILES) or "",
-        strength=STRENGTH,
     )
+    found.strength = STRENGTH
     found.say(f"language={found.language}", example)
     if language == "notebook":
         found.facts["notebooks"] = "true"
     versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)
+
+
+def _by_rules(folder: Folder, ecosystem: str, example: str) -> Found | None:
+    """What the ecosystem's own rules say of a program whose sources all stand further down."""
+    if not example:
+        return None
+    if ecosystem == "python":
+        return python.inspect(folder, example)
+    return plain.inspect(folder, ecosystem, example) if ecosystem in plain.ecosystems() else None
 
 
 def _counts(path: str) -> bool:

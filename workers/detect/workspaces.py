@@ -9,8 +9,12 @@ from workers.detect.read import Reader
 RECURSIVE = {
     "npm": "npm run {} --workspaces --if-present",
     "pnpm": "pnpm -r run {}",
+    "yarn": "npm run {} --workspaces --if-present",
 }
-"""How a manager runs one script in every member that has it (docs.npmjs.com, pnpm.io)."""
+"""How one script is run in every member that has it (docs.npmjs.com, pnpm.io).
+
+Yarn's own way ends at the first member without it; npm reads the same manifest.
+"""
 
 
 def promote(best: Found, inside: list[Found]) -> None:
@@ -64,6 +68,8 @@ def _recurse(best: Found, inside: list[Found]) -> None:
         best.say(f"test_command={command}", testing[0].manifest)
         tools = {one.test_tool for one in testing}
         best.test_tool = testing[0].test_tool if len(tools) == 1 else None
-        best.facts["tests_in"] = "each" if len(tools) == 1 else "script"
+        plain = best.package_manager != "yarn"
+        plain = plain and all(one.facts.get("tests_in") != "script" for one in testing)
+        best.facts["tests_in"] = "each" if len(tools) == 1 and plain else "script"
     elif passes_on:
         best.facts["tests_in"] = "script"

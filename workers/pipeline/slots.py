@@ -2,8 +2,8 @@
 
 A slot is written `$[[ name ]]`, as GitLab writes its own inputs. Repository text and model output
 enter a pipeline through slots and nowhere else, so a kind's grammar is the whole of what they may
-say. No kind admits a quote, a dollar, a backslash, white space other than one blank in a command,
-or a character outside ASCII.
+say. No kind admits a quote, a dollar, a backslash, white space other than single blanks in commands
+and lists of plug-ins, or a character outside ASCII.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Kind = Literal[
     "pin",
     "assembly",
     "application",
+    "plugins",
 ]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
@@ -48,6 +49,7 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "class": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII),
     "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
+    "plugins": re.compile(r"pytest-[a-z]+(?: pytest-[a-z]+){0,15}"),
     "choice": re.compile(r"[a-z0-9][a-z0-9.-]*"),
 }
 

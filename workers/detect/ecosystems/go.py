@@ -16,6 +16,9 @@ LEGACY = (
     ("vendor/vendor.json", "govendor"),
     ("vendor/manifest", "gb"),
 )
+IMPORTS_C = re.compile(r'^(?:import\s+|\s+)"C"\s*$', re.M)
+READ_FOR_C = 6
+"""Sources that are read to learn whether C is compiled below Go."""
 _REQUIRE = re.compile(r"^\s*(?:require\s+)?([\w.~-]+(?:/[\w.~-]+)+)\s+v\S+(.*)$")
 
 
@@ -36,6 +39,7 @@ def inspect(folder: Folder) -> Found | None:
     _manager(found, folder, legacy)
     _work(found, folder)
     _version(found, folder, module, text)
+    _cgo(found, folder)
     frameworks.set_framework(found, folder, found.dependencies)
     _commands(found, folder)
     if not folder.unsure and not folder.sources.get("go") and not found.members:
@@ -90,6 +94,18 @@ def _version(found: Found, folder: Folder, module: str, text: str) -> None:
                 line = content.count("\n", 0, match.start()) + 1
                 found.set("version", match.group(1), folder.full(name), line)
         versions.set_version(found, folder, "go")
+
+
+def _cgo(found: Found, folder: Folder) -> None:
+    """The fact `cgo` where a source imports "C": those beside C's own files are asked first."""
+    beside = {path.rpartition("/")[0] for path in folder.below if path.endswith((".c", ".h"))}
+    sources = [path for path in folder.find("*.go") if not path.endswith("_test.go")]
+    sources.sort(key=lambda path: ("cgo" not in path, path.rpartition("/")[0] not in beside))
+    for path in sources[:READ_FOR_C]:
+        if IMPORTS_C.search(folder.text(path, rank=3) or ""):
+            found.facts["cgo"] = "true"
+            found.say("cgo=true", folder.full(path), folder.line(path, '"C"'))
+            return
 
 
 def _commands(found: Found, folder: Folder) -> None:

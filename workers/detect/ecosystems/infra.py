@@ -9,6 +9,25 @@ from workers.detect.found import Folder, Found
 from workers.detect.monorepo import existing
 
 ANSIBLE = ("ansible.cfg", "galaxy.yml", "site.yml", "playbook.yml", "playbooks/site.yml")
+TEST_RUNNERS = tuple(
+    f"{folder}{name}.sh"
+    for folder in ("", "test/", "tests/", "scripts/")
+    for name in (
+        "run_tests",
+        "run-tests",
+        "runtests",
+        "run_all",
+        "test_all",
+        "run",
+        "test",
+        "tests",
+    )
+    if folder or name != "run"
+)
+"""Scripts that run all tests of a program of scripts, by their usual names."""
+TEST_SCRIPT = re.compile(
+    r"(?:tests?/)?(?:test[_-][\w-]+|[\w-]+[_.-]test)\.(?:ba)?sh|tests?/[\w-]+\.(?:ba)?sh"
+)
 BARE = re.compile(
     r"(?im)^FROM\s+(?:--\S+\s+)?(?:\S+/)?(scratch|alpine|debian|ubuntu|busybox|bash|fedora|centos"
     r"|rockylinux|almalinux|archlinux|amazonlinux|opensuse|ubi\d*|buildpack-deps)\b(?!-)"
@@ -18,7 +37,9 @@ STARTER = re.compile(
     r"(?:(?:bin|scripts?)/)?(?:docker[_-])?(?:start|run|entry_?point|init|boot|launch|cmd)\.(?:ba|z)?sh"
 )
 """Scripts that a container calls first, by their usual names."""
-BROUGHT = re.compile(r"(?im)^\s*COPY\s+--from=|\bgit clone\b")
+ENTRY = re.compile(r"(?:docker[_-])?entry_?point\.(?:ba|z)?sh")
+"""Names that only a container's first script has."""
+BROUGHT = re.compile(r"(?im)^\s*COPY\s+--from=|\bgit clone\b|/releases/download/")
 """What takes a program into a container that is not the repository's."""
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 
@@ -121,6 +142,8 @@ def shell(folder: Folder) -> Found | None:
         for name in sorted(folder.folders & {"test", "tests"}):
             folder.reader.want_listing(folder.full(name))
         scripts += folder.names
+    if folder.sources.keys() <= {"shell"}:
+        scripts += [p for p in folder.below if TEST_SCRIPT.fullmatch(p)]
     if not scripts and not tests:
         return None
     helping = not tests and all(path.startswith("scripts/") for path in scripts)
@@ -131,13 +154,36 @@ def shell(folder: Folder) -> Found | None:
         place = tests[0].rpartition("/")[0] or "."
         found.set("test_tool", "bats", folder.full(tests[0]))
         found.command("test", f"bats -r {place}", folder.full(tests[0]))
-    elif not _bare(folder) or (_brings(folder) and all(map(STARTER.fullmatch, scripts))):
+    elif not _bare(folder) or (_contained(folder) and _only_enters(folder, scripts)):
         found.strength = 0.05  # scripts beside another product's container only start it
+    _script_tests(found, folder)
     if folder.has(".shellcheckrc"):
         found.note("linters", ["shellcheck"])
     start = folder.has("start.sh", "main.sh", "run.sh")
     found.set("entry_point", start, folder.full(start or ""))
     return found
+
+
+def _script_tests(found: Found, folder: Folder) -> None:
+    """Tests that are scripts themselves: a Makefile's target runs them, a runner, or each does.
+
+    The fact `test_script` names the runner; with `test_scripts` every script is one test.
+    """
+    target = re.search(r"(?m)^(test|check|tests)\s*:(?!=)", folder.text("Makefile") or "")
+    if found.test_tool == "bats":
+        return
+    runner = folder.has(*TEST_RUNNERS)
+    scripts = [p for p in folder.below if TEST_SCRIPT.fullmatch(p)]
+    if target:
+        line = folder.line("Makefile", target.group())
+        found.command("test", f"make {target.group(1)}", folder.full("Makefile"), line)
+    elif runner:
+        found.facts["test_script"] = runner
+        found.command("test", f"./{runner}", folder.full(runner))
+    elif scripts:
+        found.facts["test_scripts"] = "true"
+        found.say("test_scripts=true", folder.full(scripts[0]))
+    found.has_tests = bool(target or runner or scripts)
 
 
 def _bare(folder: Folder) -> bool:
@@ -151,9 +197,11 @@ def _contained(folder: Folder) -> str | None:
     return folder.has("Dockerfile", "Containerfile")
 
 
-def _brings(folder: Folder) -> bool:
-    file = _contained(folder)
-    return bool(file and BROUGHT.search(folder.text(file, rank=2) or ""))
+def _only_enters(folder: Folder, scripts: list[str]) -> bool:
+    """Whether scripts do no more than start what their container has from elsewhere."""
+    text = folder.text(_contained(folder) or "", rank=2) or ""
+    first = STARTER if BROUGHT.search(text) else ENTRY
+    return all(first.fullmatch(path) for path in scripts)
 
 
 def _mostly_shell(folder: Folder) -> bool:

@@ -87,6 +87,8 @@ def _manager(found: Found, folder: Folder, package: dict[str, Any]) -> None:
             found.set("package_manager", "bun", here.full("bunfig.toml"))
         if here.has(".yarnrc.yml"):
             found.set("package_manager", "yarn", here.full(".yarnrc.yml"))
+            if found.package_manager == "yarn":  # Yarn 1 knows no such file
+                found.facts.setdefault("package_manager_version", "4")
         client = here.json("lerna.json").get("npmClient") if here.has("lerna.json") else None
         if client in MANAGERS:
             line = here.line("lerna.json", '"npmClient"')

@@ -9,6 +9,7 @@ from typing import Any
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import existing
 from workers.detect.rules import table
+from workers.detect.sources import is_aside
 
 SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 PURPOSES: dict[str, tuple[str, ...]] = {
@@ -32,6 +33,11 @@ _INTO = re.compile(r"(?:\bcd|--prefix|--cwd|--dir|-C)[ =](?:\./)?([\w.-]+(?:/[\w
 _BROWSERS = ("playwright", "playwright-ct", "cypress")
 """Tools whose tests need a browser: no plain image runs them."""
 _ENDLESS = re.compile(r"watch|debug|update|--ui\b")
+_OF_NODE = re.compile(r"(?:^|/)(?:test/.+|test|test-[^/]*|[^/]*[._-]test)\.[cm]?js$")
+"""What `node --test` runs by itself (nodejs.org, "Test runner execution model")."""
+_OF_OTHERS = re.compile(r"^\s*(?:describe|it|test|suite)\(|\bjest\.", re.M)
+"""What a test calls that imports nothing, for its tool is there already."""
+_OF_MOCHA = re.compile(r"^test/[^/]+\.[cm]?js$")
 PLACEHOLDER = re.compile(r"no test|exit 1\s*$|^\s*(true|exit 0)\s*$", re.I)
 
 
@@ -45,6 +51,8 @@ def scripts(found: Found, folder: Folder, package: dict[str, Any]) -> None:
                 line = folder.line("package.json", f'"{name}"')
                 found.command(purpose, run(found.package_manager, name), found.manifest, line)
     _test_tool(found, folder, package, known)
+    if not _takes_flags(known.get("test", ""), found.test_tool):
+        found.facts.setdefault("tests_in", "script")
     _tools(found, folder)
     if found.members and "test" in found.commands and (how := _passes_on(known.get("test", ""))):
         found.facts["test_script"] = how
@@ -86,6 +94,13 @@ def _passes_on(script: str) -> str | None:
     return "script" if _MEMBERS.search(script) else None
 
 
+def _takes_flags(script: str, tool: str | None) -> bool:
+    """Whether flags behind the script reach its test tool: they go to its last command only."""
+    rule = table("tools")["node_test"].get(tool or "", {})
+    last = re.split(r"&&|\|\|?|;", script)[-1]
+    return not script or "script" not in rule or bool(re.search(rule["script"], last))
+
+
 def _placeholder(script: str) -> bool:
     return bool(PLACEHOLDER.search(script)) and len(script) < 80
 
@@ -123,10 +138,33 @@ def _test_tool(
             found.set("test_tool", tool, found.manifest, line)
     files = folder.find("*.test.*", "*.spec.*", "*_test.[jt]s", "*.cy.[jt]s")
     found.has_tests = bool(files or "test" in found.commands or folder.folders & {"__tests__"})
-    if found.test_tool and "test" not in found.commands and files:
-        direct = {"vitest": "npx vitest run", "jest": "npx jest", "mocha": "npx mocha"}
-        if found.test_tool in direct:
-            found.command("test", direct[found.test_tool], folder.full(files[0]))
+    if "test" not in found.commands:
+        _called_by_name(found, folder, files)
+
+
+def _called_by_name(found: Found, folder: Folder, files: list[str]) -> None:
+    """Tests that no script runs: a declared tool by its name (the fact `tests_by`), else Node's."""
+    direct = {"vitest": "npx vitest run", "jest": "npx jest", "mocha": "npx mocha"}
+    own = [path for path in folder.below if _OF_MOCHA.search(path) and not is_aside(path)]
+    files = files or (own if found.test_tool == "mocha" else [])
+    if found.test_tool in direct and files:
+        found.has_tests = True
+        found.facts["tests_by"] = found.test_tool or ""
+        found.command("test", direct[found.test_tool or ""], folder.full(files[0]))
+    elif found.test_tool is None and not found.members:
+        nodes_own_tests(found, folder)
+
+
+def nodes_own_tests(found: Found, folder: Folder) -> None:
+    """`node --test`, where files are named as it looks for them and call no other tool."""
+    files = sorted(path for path in folder.below if _OF_NODE.search(path) and not is_aside(path))
+    if not files or found.package_manager in ("bun", "deno"):
+        return
+    text = folder.text(files[0]) or ""
+    if "node:test" in text or not _OF_OTHERS.search(text):
+        found.has_tests = True
+        found.set("test_tool", "node", folder.full(files[0]))
+        found.command("test", "node --test", folder.full(files[0]))
 
 
 def _resolved(found: Found, tool: str) -> str:

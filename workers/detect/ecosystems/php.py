@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.detect import versions
 from workers.detect.found import Folder, Found
+from workers.detect.rules import table
 
 PURPOSES = {
     "test": ("test", "tests", "phpunit", "test:unit", "check"),
@@ -14,6 +15,16 @@ PURPOSES = {
     "build": ("build", "compile"),
 }
 
+
+BUNDLED = frozenset(
+    {
+        "core", "ctype", "curl", "date", "dom", "fileinfo", "filter", "hash", "iconv", "json",
+        "libxml", "mbstring", "mysqlnd", "opcache", "openssl", "pcre", "pdo", "pdo_sqlite", "phar",
+        "posix", "random", "readline", "reflection", "session", "simplexml", "sodium", "spl",
+        "sqlite3", "standard", "tokenizer", "xml", "xmlreader", "xmlwriter", "zlib",
+    }
+)  # fmt: skip
+"""What the official images hold (hub.docker.com/_/php)."""
 
 TOOLS = {
     "pest": "pest",
@@ -29,6 +40,7 @@ def refine(folder: Folder, found: Found) -> None:
     """Adds version, scripts and Laravel's commands."""
     composer = folder.json("composer.json", rank=0)
     _version(folder, found, composer)
+    _extensions(folder, found)
     scripts = composer.get("scripts")
     scripts = scripts if isinstance(scripts, dict) else {}
     if found.framework in ("laravel", "lumen") and folder.has("artisan"):
@@ -52,6 +64,19 @@ def refine(folder: Folder, found: Found) -> None:
     if found.package_manager == "composer":
         cause = folder.full(folder.has("composer.json") or "composer.lock")
         found.command("build", "composer install --no-dev", cause)
+
+
+def _extensions(folder: Folder, found: Found) -> None:
+    """The fact `unknown_extension` names the first required one that no template can install."""
+    known = {name[4:] for name in table("services")["words"] if name.startswith("ext-")} | BUNDLED
+    asked = (name[4:].lower() for name in found.dependencies if name.startswith("ext-"))
+    unknown = next(
+        (name for name in asked if re.fullmatch(r"\w+", name) and name not in known), None
+    )
+    if unknown:
+        found.facts["unknown_extension"] = unknown
+        line = folder.line("composer.json", f'"ext-{unknown}"')
+        found.say(f"unknown_extension={unknown}", folder.full("composer.json"), line)
 
 
 def _version(folder: Folder, found: Found, composer: dict[str, Any]) -> None:

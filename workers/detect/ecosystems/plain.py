@@ -84,13 +84,17 @@ def inspector(name: str) -> Callable[[Folder], Found | None]:
     return lambda folder: inspect(folder, name)
 
 
-def inspect(folder: Folder, name: str) -> Found | None:
-    """What the table's rules find in a folder; None where nothing of the ecosystem is there."""
+def inspect(folder: Folder, name: str, example: str = "") -> Found | None:
+    """What the table's rules find in a folder; None where nothing of the ecosystem is there.
+
+    `example` is a source further down that stands for the folder where nothing else does.
+    """
     rules = ecosystems()[name]
     written = folder.sources.keys() & set(rules.languages)
     patterns = rules.manifests + (rules.shared if written else ())
     manifests = [hit for pattern in patterns for hit in present(folder, pattern)]
     sources = [hit for pattern in rules.sources for hit in present(folder, pattern)]
+    sources = sources or ([example] if example else [])
     if not manifests and not sources:
         return None
     found = Found(

@@ -32,8 +32,11 @@ LOCKS = (
 )
 
 
-def inspect(folder: Folder) -> Found | None:
-    """The Python side of a folder; None without a manifest or a script at its top."""
+def inspect(folder: Folder, example: str = "") -> Found | None:
+    """The Python side of a folder; None without a manifest or a script at its top.
+
+    `example` is a source further down that stands for the folder where nothing else does.
+    """
     manifests = [name for name in MANIFESTS if folder.has(name)]
     scripts = folder.like("*.py")
     requirements = folder.like("requirements*.txt", "requirements*.in")
@@ -41,8 +44,8 @@ def inspect(folder: Folder) -> Found | None:
         folder.reader.want_listing(folder.full("requirements"))
         found_below = (n for n in folder.below if n.startswith("requirements/"))
         requirements += [n for n in found_below if n.endswith((".txt", ".in"))]
-    cause = next(iter(manifests + requirements + scripts), None)
-    if cause is None:
+    cause = next(iter(manifests + requirements + scripts), example)
+    if not cause:
         return None
     project = folder.toml("pyproject.toml", rank=0)
     found = Found(

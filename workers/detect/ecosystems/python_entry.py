@@ -39,6 +39,11 @@ def entry(found: Found, folder: Folder, project: dict[str, Any]) -> None:
         line = folder.line("pyproject.toml", command)
         found.set("entry_point", str(target), folder.full("pyproject.toml"), line)
     source = _source_dir(folder, str(_table(project, "project").get("name", "")))
+    tops = {
+        path for path in folder.below if re.fullmatch(r"(?!tests?/|docs/)[^/]+/__init__\.py", path)
+    }
+    if len(tops) > 1 and source != "src":
+        found.facts["packages"] = "several"
     if source:
         found.facts["source_dir"] = source
         served = folder.has(*(f"{source}/{name}" for name in SERVED_ENTRIES))

@@ -13,7 +13,8 @@ _TESTING = ("test", "tests", "testing", "dev", "develop", "development", "all")
 
 
 def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
-    """Sets the facts `install`, `extra`, `group`, `hatch_env`, `notebooks` and `conda_file`.
+    """Sets the facts `install`, `extra`, `group`, `hatch_env`, `notebooks`, `conda_file`
+    and `src`, where sources stand in a folder of that name which nothing installs.
 
     `install` is `package` where the project can be installed, `dependencies` where pyproject.toml
     only lists some: without a build system setuptools would guess what the packages are, and
@@ -25,6 +26,10 @@ def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
         found.facts["install"] = "package"
     elif own or "dependency-groups" in project:
         found.facts["install"] = "dependencies"
+    settings = "".join(folder.text(name) or "" for name in ("pytest.ini", "setup.cfg", "tox.ini"))
+    named = "pythonpath" in settings + str(_table(project, "tool").get("pytest", ""))
+    if found.facts.get("install") != "package" and "src" in folder.folders and not named:
+        found.facts["src"] = "true"
     _choose(found, "extra", _table(own, "optional-dependencies"))
     if "setup.cfg" in found.manifests and "extra" not in found.facts:
         text = folder.text("setup.cfg") or ""

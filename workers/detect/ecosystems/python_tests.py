@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workers.detect import versions
+from workers.detect.ecosystems import python_plugins
 from workers.detect.found import Folder, Found
 from workers.detect.rules import table
 from workers.detect.sources import is_test
@@ -54,6 +55,7 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
         found.set("test_tool", name, file, line)
     _commands(found, folder, tool, files)
     _linters(found, folder, tool)
+    python_plugins.plugins(found, folder, project, files[0] if files else "")
     if {"pytest-cov", "coverage"} & found.dependencies.keys() or "coverage" in tool:
         cause = found.dependencies.get("pytest-cov") or found.dependencies.get("coverage")
         found.set("coverage_tool", "coverage", cause or folder.full("pyproject.toml"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from workers.detect import frameworks
 from workers.detect.ecosystems import imports
 from workers.detect.found import Folder, Found
@@ -22,3 +24,26 @@ def refine(folder: Folder, found: Found) -> None:
         found.command("build", "bin/rails assets:precompile", folder.full("bin/rails"))
     if folder.has("Rakefile") and not folder.has("Gemfile"):
         found.command("build", "rake", folder.full("Rakefile"))
+    if not folder.has("Gemfile", "gems.rb"):
+        _tests(folder, found)
+
+
+def _tests(folder: Folder, found: Found) -> None:
+    """Without a Gemfile what Ruby brings along runs the tests, and their first file tells what.
+
+    The fact `test_runner` is `rake` where the Rakefile has a task for them, else `ruby`.
+    """
+    specs, files = folder.find("*_spec.rb"), folder.find("*_test.rb", "test_*.rb")
+    if not specs and not files:
+        return
+    first = (files or specs)[0]
+    text = folder.text(first) or ""
+    units = "minitest" if not re.search(r"\bTest::Unit\b|test/unit", text) else "test-unit"
+    found.set("test_tool", units if files else "rspec", folder.full(first))
+    tasks = folder.text("Rakefile") or ""
+    if re.search(r"\bTestTask\b|^\s*task[\s(]+['\":]*test\b", tasks, re.M) and files:
+        found.facts["test_runner"] = "rake"
+        found.command("test", "rake test", folder.full("Rakefile"))
+    else:
+        found.facts["test_runner"] = "ruby"
+        found.command("test", "rspec" if not files else f"ruby {first}", folder.full(first))

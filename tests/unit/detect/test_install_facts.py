@@ -1,0 +1,180 @@
+"""What a pipeline is told beside language and tools: what to install, and who hears flags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workers.detect import LocalSource, detect
+from workers.detect.analysis import Analysis
+
+
+def analysed(root: Path, files: dict[str, str]) -> Analysis:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return detect(LocalSource(root))
+
+
+def facts(root: Path, files: dict[str, str]) -> dict[str, str]:
+    return dict(analysed(root, files).facts)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "wanted"),
+    [
+        ('[build-system]\nrequires = ["hatchling"]\n[project]\nname = "a"\n', "package"),
+        ('[project]\nname = "a"\ndependencies = ["click"]\n', "dependencies"),
+        ("[tool.ruff]\nline-length = 100\n", None),
+    ],
+)
+def test_only_what_has_a_build_system_is_installed(
+    tmp_path: Path, manifest: str, wanted: str | None
+) -> None:
+    """Without one setuptools guesses the packages, and refuses where several folders could be."""
+    files = {"pyproject.toml": manifest, "a/__init__.py": "", "b/__init__.py": "x = 1\n"}
+    assert facts(tmp_path, files).get("install") == wanted
+
+
+def test_extras_groups_and_environments_that_tests_need_are_named(tmp_path: Path) -> None:
+    """The surest name wins: `test` before `dev`; others are nobody's business."""
+    manifest = (
+        '[project]\nname = "a"\n[project.optional-dependencies]\ndocs = ["sphinx"]\n'
+        'dev = ["ruff"]\ntest = ["pytest"]\n[dependency-groups]\ndev = ["pytest"]\n'
+        '[tool.hatch.envs.checks]\ndependencies = ["pytest"]\n'
+    )
+    found = facts(tmp_path, {"pyproject.toml": manifest, "src/a/__init__.py": "x = 1\n"})
+    assert (found["extra"], found["group"], found["hatch_env"]) == ("test", "dev", "checks")
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [("jest", None), ("npm run lint && jest", None), ("jest && eslint .", "script")],
+)
+def test_flags_reach_the_last_command_of_a_script_only(
+    tmp_path: Path, script: str, wanted: str | None
+) -> None:
+    """Where the test tool is not the last, reporters cannot be asked for behind the script."""
+    package = {"name": "a", "scripts": {"test": script}, "devDependencies": {"jest": "^29"}}
+    files = {"package.json": json.dumps(package), "a.test.js": "test('x', () => {});\n"}
+    assert facts(tmp_path, files).get("tests_in") == wanted
+
+
+def test_notebooks_are_told_with_and_without_a_manifest(tmp_path: Path) -> None:
+    """They are executed: nobody else would notice that one no longer runs."""
+    assert facts(tmp_path, {"study.ipynb": '{"cells": []}'})["notebooks"] == "true"
+    assert facts(tmp_path, {"requirements.txt": "click\n"})["notebooks"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [('package a\n\nimport "C"\n', "true"), ('package a\n\nimport (\n\t"C"\n\t"fmt"\n)\n', "true"),
+     ('package a\n\nconst s = "C"\n', None)],
+)  # fmt: skip
+def test_go_that_compiles_c_is_told(tmp_path: Path, source: str, wanted: str | None) -> None:
+    """It needs cgo: without it the file is left out, and nothing is compiled at all."""
+    files = {"go.mod": "module example.com/a\n\ngo 1.25\n", "a.go": source}
+    assert facts(tmp_path, files).get("cgo") == wanted
+
+
+@pytest.mark.parametrize(
+    ("files", "tool", "runner"),
+    [
+        ({"lib/a.rb": "", "test/a_test.rb": "require 'minitest/autorun'\n"}, "minitest", "ruby"),
+        ({"a.rb": "", "test_a.rb": "class A < Test::Unit::TestCase\nend\n"}, "test-unit", "ruby"),
+        ({"lib/a.rb": "", "spec/a_spec.rb": "RSpec.describe 'a' do\nend\n"}, "rspec", "ruby"),
+        ({"Rakefile": "Rake::TestTask.new\n", "test/test_a.rb": "Minitest::Test\n"}, "minitest",
+         "rake"),
+        ({"Rakefile": "task :doc\n", "test/test_a.rb": "Minitest::Test\n"}, "minitest", "ruby"),
+        ({"Gemfile": "gem 'rake'\n", "test/test_a.rb": "Minitest::Test\n"}, None, None),
+    ],
+)  # fmt: skip
+def test_ruby_without_a_gemfile_is_tested_by_what_ruby_brings(
+    tmp_path: Path, files: dict[str, str], tool: str | None, runner: str | None
+) -> None:
+    found = analysed(tmp_path, files)
+    assert (found.language, found.test_tool, found.facts.get("test_runner")) == (
+        "ruby", tool, runner,
+    )  # fmt: skip
+    assert found.has_tests
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"a.sh": "echo\n", "Makefile": "test:\n\t./a.sh\n"}, {}),
+        ({"a.sh": "echo\n", "tests/run.sh": "true\n"}, {"test_script": "tests/run.sh"}),
+        ({"a.sh": "echo\n", "tests/one.sh": "true\n"}, {"test_scripts": "true"}),
+        ({"a.sh": "echo\n"}, None),
+    ],
+)
+def test_scripts_that_test_scripts(
+    tmp_path: Path, files: dict[str, str], wanted: dict[str, str] | None
+) -> None:
+    """By a Makefile's target, by their runner, else each by itself; a lone script tests nothing."""
+    found = analysed(tmp_path, files)
+    assert (found.language, found.has_tests) == ("shell", wanted is not None)
+    assert dict(found.facts) == (wanted or {})
+
+
+NODE_TEST = "const test = require('node:test');\n"
+
+
+@pytest.mark.parametrize(
+    ("tools", "files", "tool", "command"),
+    [
+        ({"jest": "29"}, {"a.test.js": "test('a', () => {});\n"}, "jest", "npx jest"),
+        ({"mocha": "10"}, {"test/a.js": "it('a', () => {});\n"}, "mocha", "npx mocha"),
+        ({}, {"test/a.js": NODE_TEST}, "node", "node --test"),
+        ({}, {"a.test.mjs": "import { test } from 'node:test';\n"}, "node", "node --test"),
+        ({}, {"a.test.js": "describe('a', () => {});\n"}, None, None),
+        ({}, {"node_modules/b/test.js": NODE_TEST}, None, None),
+    ],
+)
+def test_node_tests_that_no_script_runs(
+    tmp_path: Path,
+    tools: dict[str, str],
+    files: dict[str, str],
+    tool: str | None,
+    command: str | None,
+) -> None:
+    """Their declared tool runs them, or Node's own; what calls a tool that is not there cannot."""
+    package = {"name": "a", "main": "a.js", "devDependencies": tools}
+    found = analysed(tmp_path, {"package.json": json.dumps(package), "a.js": "", **files})
+    assert (found.test_tool, found.test_command) == (tool, command)
+
+
+def test_a_member_whose_script_does_more_shares_no_flags(tmp_path: Path) -> None:
+    """Flags behind `npm run test --workspaces` would go to the last command of each."""
+    member = {"scripts": {"test": "jest && eslint ."}, "devDependencies": {"jest": "29"}}
+    files = {"package.json": '{"workspaces": ["p/*"]}', "p/a/a.test.js": ""}
+    files["p/a/package.json"] = files["p/b/package.json"] = json.dumps(member)
+    assert facts(tmp_path, files)["tests_in"] == "script"
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["-n", "auto"]\n'},
+         "pytest-xdist"),
+        ({"pytest.ini": "[pytest]\nasyncio_mode = auto\naddopts = --timeout=5\n"},
+         "pytest-timeout pytest-asyncio"),
+        ({"setup.cfg": "[metadata]\ndescription = -n auto\n[tool:pytest]\naddopts = -v\n"}, None),
+        ({"test_a.py": "def test_a(mocker):\n    pass\n"}, "pytest-mock"),
+    ],
+)  # fmt: skip
+def test_plugins_whose_options_are_used_are_named(
+    tmp_path: Path, files: dict[str, str], wanted: str | None
+) -> None:
+    """Pytest refuses an option that no plug-in knows, declared or not."""
+    files = {"a.py": "x = 1\n", "test_a.py": "def test_a():\n    pass\n", **files}
+    assert facts(tmp_path, files).get("pytest_plugins") == wanted
+
+
+def test_an_extension_of_php_that_nothing_installs_is_named(tmp_path: Path) -> None:
+    """Composer would refuse to install; those of the image and of the table are no trouble."""
+    asked = {"php": ">=8.2", "ext-json": "*", "ext-intl": "*", "ext-uopz": "*"}
+    files = {"composer.json": json.dumps({"require": asked}), "src/a.php": "<?php\n"}
+    assert facts(tmp_path, files)["unknown_extension"] == "uopz"
