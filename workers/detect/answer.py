@@ -79,7 +79,7 @@ def _parts(
         best.say("monorepo=services", beside[0].manifest)
         for one in beside[1:]:
             best.say(f"app={one.folder}", one.manifest)
-        parts = tuple(sorted(App(one.folder, one.language, one.framework) for one in beside))
+        parts = tuple(sorted(App(one.folder or ".", one.language, one.framework) for one in beside))
         return "services", parts
     return None, (App(best.folder or ".", best.language, best.framework),)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from workers.detect import answer, apps, extras, judge, loose, overrides
+from workers.detect import answer, apps, extras, judge, loose, overrides, together
 from workers.detect.analysis import Analysis, Source
 from workers.detect.ecosystems import inspectors
 from workers.detect.explore import deepen, explore
@@ -51,7 +51,15 @@ def look(reader: Reader) -> Analysis:
     if not place and (chosen is None or max(one.strength for one in root) < judge.STRONG):
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
         beside = apps.services(reader, found)
+        whole = together.built_by_root(reader, beside)
+        if whole is not None:
+            root, beside = [whole], []
         chosen = judge.verdict(reader, [*root, *beside]) or chosen
+    elif not place and chosen is not None:
+        below = [
+            one for path in together.server_folders(reader, chosen) for one in inspect(reader, path)
+        ]
+        beside = together.with_servers(chosen, below)
     if chosen is None or chosen.best.strength <= judge.USELESS:
         chosen = loose.dominant(reader) or chosen
     if chosen is not None:
@@ -59,7 +67,8 @@ def look(reader: Reader) -> Analysis:
         inside = [one for path in looked_at for one in inspect(reader, path)]
     extra = extras.gather(Folder(reader), chosen.best if chosen else None)
     result = answer.analysis(reader, chosen, inside, beside, extra)
-    each = beside if result.monorepo == "services" else apps.apart(reader, result, inside)
+    apart = result.monorepo == "services" and all(one.folder for one in beside)
+    each = beside if apart else apps.apart(reader, result, inside)
     if len(each) > 1 and not overrides.stated(reader):
         reader.widen(len(each))
         result = msgspec.structs.replace(

@@ -156,6 +156,11 @@ def _extension(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     """C sources that the package's own build compiles belong to the package."""
     requires = str(_table(project, "build-system").get("requires", "")).lower()
     script = folder.text("setup.py", rank=1) or ""
+    counts = folder.sources
+    beside = 5 * counts.get("python", 0) < counts.get("c", 0) + counts.get("cpp", 0)
+    called = "scikit-build" in requires or "cmake" in requires
+    if beside and folder.has("CMakeLists.txt") and not called:
+        return  # a library of C++ that CMake builds, and its bindings
     if "cython" in requires or "meson-python" in requires or "Extension(" in script:
         found.facts["extension"] = "c"
 
