@@ -33,7 +33,7 @@ from workers.errors import Retryable
 from workers.learned import LearnedStore
 
 ROOT = Path(__file__).parents[2]
-READY_S = 60.0
+READY_S = 180.0
 SWEEP_S = 20.0
 """Ten minutes by default; a trial has no time to wait for that."""
 PARTS = {

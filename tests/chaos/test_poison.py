@@ -28,10 +28,11 @@ def test_a_run_that_kills_its_worker_each_time_is_parked(tmp_path: Path) -> None
     The work-horse is killed while GitLab's answer about the poisonous project is on its way, as a
     crash of the interpreter on that answer would.
     """
-    with rig(tmp_path) as tried:
+    with rig(tmp_path, sweep_interval_s=600) as tried:
         poison, *others = populate(tried.forge, 6)
-        listing = f"/projects/{poison.id}/repository/branches"
-        tried.forge.set_fault("latency", listing, seconds=5.0)
+        # The sweep lists branches too: what it meets is no attempt.
+        head = f"/projects/{poison.id}/repository/branches/main"
+        tried.forge.set_fault("latency", head, seconds=5.0)
         sender = Sender(tried.program.url, _told([poison, *others]), seconds=1.0)
         sender.start()
         try:
