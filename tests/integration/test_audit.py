@@ -6,11 +6,12 @@ import pytest
 import redis
 
 from tests.support.gitlab import BOT_TOKEN, Instance, quiet
+from tests.support.ports import closed_port
 from tests.support.service import API_TOKEN, running_service, settings_for
 from workers import audit
 from workers.audit import Audit, acting
 from workers.deliveries import now_ms
-from workers.embedded import EmbeddedRedis, free_port
+from workers.embedded import EmbeddedRedis
 from workers.errors import Retryable
 from workers.wiring import Parts
 
@@ -23,10 +24,11 @@ def test_what_cannot_be_noted_is_not_written(server: Instance) -> None:
     """Redis is gone: GitLab hears of no write; reads go on."""
     at = quiet(server)
     project = at.control.create_project("acme/unnoted").id
-    gitlab = parts(at, f"redis://127.0.0.1:{free_port()}").gitlab
-    with pytest.raises(Retryable, match="audit log"):
-        gitlab.create_project_hook(project, {"url": "http://127.0.0.1:9/"})
-    assert gitlab.project(project).id == project
+    with closed_port() as port:
+        gitlab = parts(at, f"redis://127.0.0.1:{port}").gitlab
+        with pytest.raises(Retryable, match="audit log"):
+            gitlab.create_project_hook(project, {"url": "http://127.0.0.1:9/"})
+        assert gitlab.project(project).id == project
     assert [call.method for call in at.control.calls()] == ["GET"]
 
 

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from service.sandbox.client import DeliveryView
 from service.sandbox.hooks import signature
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance
 from tests.support.mailbox import mailbox
 from tests.support.service import (
     OLD_SECRET,
@@ -51,14 +51,14 @@ BODIES = [
 
 
 @pytest.fixture(scope="module")
-def server(redis_server: EmbeddedRedis) -> Iterator[Running]:
+def receiver(redis_server: EmbeddedRedis) -> Iterator[Running]:
     with running_service(redis_server.url) as running:
         yield running
 
 
 @pytest.fixture
-def service(server: Running, redis_client: redis.Redis) -> Running:
-    return server
+def service(receiver: Running, redis_client: redis.Redis) -> Running:
+    return receiver
 
 
 def of(project: int, secret: SecretStr = NEW) -> str:
@@ -132,17 +132,6 @@ def test_a_signature_binds_as_well(service: Running) -> None:
     assert post(B, mine, None).status_code == 401
     assert post(A, mine, gone).status_code == 202
     assert post(B, SIGNING, None).status_code == 202
-
-
-@pytest.fixture(scope="module")
-def gitlab() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(gitlab: Instance) -> Instance:
-    return quiet(gitlab)
 
 
 def parts_at(at: Instance, redis_url: str, backend: str, *secrets: SecretStr) -> Parts:

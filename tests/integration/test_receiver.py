@@ -19,6 +19,7 @@ import redis
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from tests.support.ports import closed_port
 from tests.support.service import (
     OLD_SECRET,
     SECRET,
@@ -28,7 +29,7 @@ from tests.support.service import (
     running_service,
     settings_for,
 )
-from workers.embedded import EmbeddedRedis, free_port
+from workers.embedded import EmbeddedRedis
 from workers.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(60)
@@ -334,7 +335,7 @@ def test_wrong_methods_and_paths_are_problems(service: Running) -> None:
 
 def test_what_cannot_be_stored_is_503_with_retry_after() -> None:
     """Redis gone: 503, soon and while it stays away; a forged delivery still gets 401."""
-    with running_service(f"redis://127.0.0.1:{free_port()}/0") as service:
+    with closed_port() as port, running_service(f"redis://127.0.0.1:{port}/0") as service:
         began = time.monotonic()
         answer = service.deliver(push(7))
         assert answer.status_code == 503

@@ -12,12 +12,15 @@ import msgspec
 import pytest
 import redis
 
+from tests.support.stories import Story
 from workers import schema
 from workers.dead import DeadLetters
 from workers.deliveries import key, now_ms
 from workers.embedded import EmbeddedRedis
 from workers.errors import Misconfigured
 from workers.events import Event
+from workers.learned_records import LearnedPipeline, Provenance
+from workers.learned_shelf import ALL, PREFIX, outcomes_key, record_key
 from workers.ledger import Ledger
 from workers.run_store import RunStore
 from workers.runs import Project, Run, State, new_run
@@ -87,6 +90,34 @@ def test_an_upgrade_that_was_cut_off_is_carried_out_again(
     assert schema.version_of(redis_client) == 1
     monkeypatch.setattr(schema, "UPGRADES", (whole,))
     assert schema.ensure(redis_client) == [whole.what]
+
+
+def test_a_learned_record_from_before_seals_is_refused_in_words(
+    redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can say who wrote it: it is not sealed now, but counted, logged and passed over; what
+    is learned next of the same plan takes its place."""
+    of_version_1(redis_client)
+    learned = Story(redis_client).learned
+    plan = LearnedPipeline(
+        language="go", framework="gin", template="go", template_version="1.0.0",
+        provenance=Provenance(project_id=7, namespace="shop/api", run="r", pipeline=1),
+    )  # fmt: skip
+    core = msgspec.json.encode(plan)
+    redis_client.hset(
+        record_key(plan.id), mapping={"json": core, "succeeded": 9, "failed": 0, "last_used": 1}
+    )
+    redis_client.hset(outcomes_key(plan.id), mapping={"1": "succeeded 1760000000.0 1.0"})
+    redis_client.zadd(ALL, {plan.id: 0})
+    redis_client.zadd(f"{PREFIX}stack:go:gin", {plan.id: 9.0})
+    schema.ensure(redis_client)
+    assert learned.best("go", "gin", namespace="shop/api", also=[plan.id]) is None
+    assert list(learned.every()) == []
+    assert learned.refused()["record"] >= 2 and "does not carry our seal" in caplog.text
+    assert redis_client.hget(record_key(plan.id), "json") == core
+    assert learned.record_outcome(plan, 2, "succeeded")
+    found = learned.best("go", "gin", namespace="shop/api")
+    assert found is not None and (found.id, found.successes) == (plan.id, 1)
 
 
 def test_versions_follow_each_other() -> None:

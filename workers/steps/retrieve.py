@@ -214,7 +214,7 @@ def _told(id: str, metadata: Mapping[str, str], document: str) -> Iterator[str]:
 
 def _is_ours(learned: LearnedStore, hit: Hit) -> bool:
     """Whether we put it there as it is; what somebody else wrote is counted and passed over."""
-    seal = hit.metadata.get("seal", "")
+    seal = str(hit.metadata.get("seal", ""))  # another writer may have put anything there
     ours = learned.sealed(seal, *_told(hit.id, hit.metadata, hit.document))
     if not ours:
         learned.refuse("index", hit.id)
