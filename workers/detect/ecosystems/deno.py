@@ -56,8 +56,22 @@ def inspect(folder: Folder) -> Found | None:
     _tasks(found, folder, data, config)
     found.set("entry_point", entry, folder.full(entry or ""))
     _workspace(found, folder, data)
-    found.strength = 0.6 if folder.has("package.json") else 1.2
+    found.strength = 1.2 if _alone(folder, config) else 0.6
     return found
+
+
+def _alone(folder: Folder, config: str | None) -> bool:
+    """Whether no package.json stands beside it, or one that declares Deno itself and no more."""
+    if not folder.has("package.json"):
+        return True
+    package = folder.json("package.json", rank=0)
+    declared = [*_keys(package, "dependencies"), *_keys(package, "devDependencies")]
+    return bool(config and declared) and set(declared) <= {"deno", "deno-bin"}
+
+
+def _keys(package: dict[str, Any], field: str) -> list[str]:
+    table = package.get(field)
+    return list(map(str, table)) if isinstance(table, dict) else []
 
 
 def _imports(folder: Folder, entry: str) -> list[str]:

@@ -54,7 +54,9 @@ def inspect(folder: Folder) -> Found | None:
 
 
 def _more(folder: Folder) -> list[tuple[str, str]]:
-    names = ["project/plugins.sbt", "project/Dependencies.scala"]
+    """Files of the build's own project; sbt reads every Scala file there."""
+    written = [path for path in folder.below if re.fullmatch(r"project/\w+\.scala", path)]
+    names = dict.fromkeys(["project/plugins.sbt", "project/Dependencies.scala", *written[:3]])
     return [(name, bare(folder.text(name) or "")) for name in names if folder.has(name)]
 
 
