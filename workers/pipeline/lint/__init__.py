@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workers.pipeline.lint import explain, graph, jobs, rules, schema, top, undefined, variables
+from workers.pipeline.lint import (
+    explain,
+    graph,
+    jobs,
+    presence,
+    rules,
+    schema,
+    top,
+    undefined,
+    variables,
+)
 from workers.pipeline.lint.document import MAX_NODES, decode, documents
 from workers.pipeline.lint.extends import Extended
 from workers.pipeline.lint.findings import Finding, Report, Sink
@@ -73,7 +83,7 @@ def _check(text: str | bytes, file: str, sink: Sink) -> None:
     resolved, partial = _resolve(header, body, sink)
     _schema(resolved, sink, jobs_too=True)
     pipeline = Pipeline(resolved, partial, sink)
-    for part in (top, jobs, rules, graph, variables, undefined):
+    for part in (top, jobs, rules, graph, presence, variables, undefined):
         part.check(pipeline)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from workers.pipeline.lint.findings import Sink, listed, quoted
-from workers.pipeline.lint.pipeline import Job, Need, combinations
+from workers.pipeline.lint.pipeline import Job, Need, combinations, count_combinations
 from workers.pipeline.lint.tree import Map, Seq
 
 MAX_NAME: Final = 255
@@ -22,6 +22,17 @@ def check(job: Job, need: Need, other: Job, sink: Sink) -> None:
         return
     if not _unmade(job, need, chosen, other, sink):
         _misnamed(need, chosen, other, sink)
+
+
+def count(need: Need, other: Job | None) -> int:
+    """How many jobs a need stands for: all copies, or those that its matrix picks."""
+    if other is None:
+        return 1
+    if isinstance(need.matrix, Map):
+        if _holds_expression(need.matrix):
+            return 1
+        return max(1, count_combinations(need.matrix.get("matrix")))
+    return max(1, len(other.copies()))
 
 
 def _unmade(job: Job, need: Need, chosen: Map, other: Job, sink: Sink) -> bool:

@@ -67,8 +67,10 @@ class _Graph:
 
     def _needs_of(self, job: Job, needs: list[Need], line: int) -> None:
         mine = [need for need in needs if need.kind == "job"]
-        if len(mine) > MAX_NEEDS:
-            message = f"{quoted(job.name)} needs {len(mine)} jobs; GitLab allows {MAX_NEEDS}"
+        made = sum(copies.count(need, self.jobs.get(need.name or "")) for need in mine)
+        if made > MAX_NEEDS:
+            counted = " (each copy that `parallel` makes counts)" if made > len(mine) else ""
+            message = f"{quoted(job.name)} needs {made} jobs{counted}; GitLab allows {MAX_NEEDS}"
             self.sink.error("too-many-needs", message, line, "need fewer jobs, or use stages")
         seen: set[str] = set()
         for need in mine:
