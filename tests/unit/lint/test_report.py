@@ -97,3 +97,9 @@ def test_a_circle_of_many_jobs_is_named_by_its_start() -> None:
     jobs = "\n".join(f"j{n}: {{script: x, needs: [j{(n + 1) % 20}]}}" for n in range(20))
     (found,) = check(jobs).errors
     assert found.message.endswith("`j11` → …") and found.line == 1
+
+
+def test_a_file_full_of_faults_says_that_there_are_more() -> None:
+    """At most two hundred are kept, and the verdict does not pass them off as all."""
+    text = to_text(check("\n".join(f"j{n}: {{script: 5}}" for n in range(300))), "x.yml")
+    assert text.endswith("x.yml: invalid (200 or more errors)\n")

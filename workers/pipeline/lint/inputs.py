@@ -27,6 +27,8 @@ class Inputs:
         declared = spec.get("inputs") if isinstance(spec, Map) else None
         self._declared: Map = declared if isinstance(declared, Map) else Map(header.line)
         self._open = isinstance(spec, Map) and "include" in spec
+        fields = spec.get("component") if isinstance(spec, Map) else None
+        self._fields = set(map(str, fields)) if isinstance(fields, Seq) else set()
         self._sink = sink
         self._done: dict[int, Any] = {}
         check(self._declared, sink)
@@ -89,6 +91,9 @@ class Inputs:
         if context not in _CONTEXTS or "." not in name:
             message = f"there is nothing like {quoted(name)} to fill in"
             self._sink.error("unknown-input", message, line, "write `$[[ inputs.NAME ]]`")
+        elif context == "component" and name.partition(".")[2] not in self._fields:
+            message = f"{quoted(name)} is not declared under `spec:component`"
+            self._sink.error("unknown-input", message, line, "declare it: `component: [version]`")
 
     def _functions(self, rules: Any, functions: list[str], original: str, line: int) -> None:
         """Functions are known, three at most, and take texts (interpolation/functions*.rb)."""

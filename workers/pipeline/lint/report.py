@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workers.pipeline.lint.findings import Finding, Report
+from workers.pipeline.lint.findings import MAX_FINDINGS, Finding, Report
 
 
 def to_text(report: Report, file: str = ".gitlab-ci.yml") -> str:
@@ -19,12 +19,16 @@ def to_text(report: Report, file: str = ".gitlab-ci.yml") -> str:
 def verdict(report: Report, file: str = ".gitlab-ci.yml") -> str:
     """One line: valid or not, and how much was found."""
     counts = [
-        f"{len(found)} {name}{'' if len(found) == 1 else 's'}"
+        f"{_count(found)} {name}{'' if len(found) == 1 else 's'}"
         for name, found in (("error", report.errors), ("warning", report.warnings))
         if found
     ]
     said = "valid" if report.valid else "invalid"
     return f"{file}: {said}" + (f" ({', '.join(counts)})" if counts else "")
+
+
+def _count(found: tuple[Finding, ...]) -> str:
+    return f"{len(found)} or more" if len(found) >= MAX_FINDINGS else str(len(found))
 
 
 def to_json(report: Report, file: str = ".gitlab-ci.yml") -> str:
