@@ -84,6 +84,9 @@ def validate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each file, a line each.")
     ] = False,
+    schema_only: Annotated[
+        bool, typer.Option("--schema-only", help="Ask GitLab's schema alone, as its editor does.")
+    ] = False,
 ) -> None:
     """Check any GitLab CI file: schema and meaning, each finding with line, cause and fix.
 
@@ -101,7 +104,7 @@ def validate(
             output.note(f"error: {error.filename or name}: {error.strerror}")
             codes.add(2)
             continue
-        report = lint.check(text, file=file)
+        report = lint.check_schema(text) if schema_only else lint.check(text, file=file)
         codes.add(0 if report.valid else 1)
         if as_json:
             sys.stdout.write(to_json(report, file) + "\n")

@@ -253,6 +253,7 @@ def test_validate_reads_files_folders_and_standard_input(tmp_path: Path) -> None
     shown = [json.loads(line) for line in several.stdout.splitlines()]
     assert several.returncode == 1 and [file["valid"] for file in shown] == [False, True]
     assert shown[0]["file"] == str(tmp_path / ".gitlab-ci.yml")
+    assert devops("validate", "--schema-only", str(tmp_path)).returncode == 0
 
 
 @pytest.mark.parametrize(
