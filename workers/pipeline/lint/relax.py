@@ -70,6 +70,8 @@ def _jobs(schema: Schema, definitions: Schema, job: Schema) -> None:
     # An empty list of paths is a list of strings (lib/gitlab/ci/config/entry/artifacts.rb).
     for name in ("paths", "exclude"):
         definitions["artifacts"]["properties"][name].pop("minItems", None)
+    # An empty list is a list of strings (lib/gitlab/ci/config/entry/imageable.rb).
+    definitions["image"]["oneOf"][1]["properties"]["entrypoint"].pop("minItems", None)
     # Reports that GitLab still takes (lib/gitlab/ci/config/entry/reports.rb).
     reports = definitions["artifacts"]["properties"]["reports"]["properties"]
     for name in ("cluster_image_scanning", "requirements_v2", "performance"):
