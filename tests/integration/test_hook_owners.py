@@ -134,11 +134,13 @@ def test_a_signature_binds_as_well(service: Running) -> None:
     assert post(B, SIGNING, None).status_code == 202
 
 
-def parts_at(at: Instance, redis_url: str, backend: str, *secrets: SecretStr) -> Parts:
+def parts_at(
+    at: Instance, redis_url: str, backend: str, *secrets: SecretStr, **changes: Any
+) -> Parts:
     return Parts(
         settings_for(
             redis_url, gitlab_url=at.url, gitlab_token=BOT_TOKEN, devops_backend_url=backend,
-            gitlab_webhook_secret=secrets,
+            gitlab_webhook_secret=secrets, **changes,
         )
     )  # fmt: skip
 
@@ -219,6 +221,7 @@ def test_rotation_loses_no_delivery(
     """Under traffic from a project's webhook and the system hook: the new secret is put in front,
     the hooks are rewritten, the old one is taken away. No answer but 2xx, no push unheard."""
     door, url, heads, stop = Door(), redis_server.url, list[str](), threading.Event()
+    unsigned: dict[str, Any] = {"gitlab_signing_token": ()}  # else a signature would do as well
 
     def traffic() -> None:
         while not stop.wait(0.03):
@@ -236,14 +239,14 @@ def test_rotation_loses_no_delivery(
 
     with (
         Server(door.app) as balancer,
-        running_service(url, gitlab_webhook_secret=(OLD,)) as before,
-        running_service(url, gitlab_webhook_secret=(NEW, OLD)) as between,
-        running_service(url, gitlab_webhook_secret=(NEW,)) as after,
+        running_service(url, gitlab_webhook_secret=(OLD,), **unsigned) as before,
+        running_service(url, gitlab_webhook_secret=(NEW, OLD), **unsigned) as between,
+        running_service(url, gitlab_webhook_secret=(NEW,), **unsigned) as after,
         GitLab(at.url, at.admin_token) as admin,
     ):
         hook, door.to = f"{balancer.url}/webhooks/gitlab", before.url
         project = at.control.create_project("own/rotated", files={"a": "1"}).id
-        hooking.ensure(parts_at(at, url, balancer.url, OLD), project)
+        hooking.ensure(parts_at(at, url, balancer.url, OLD, **unsigned), project)
         system = ensure_system_hook(admin, hook, OLD, force=True).id
         pushing = threading.Thread(target=traffic)
         pushing.start()
@@ -252,7 +255,7 @@ def test_rotation_loses_no_delivery(
             door.to = between.url
             heard()
             ensure_system_hook(admin, hook, NEW, force=True)
-            hooking.ensure(parts_at(at, url, balancer.url, NEW, OLD), project)
+            hooking.ensure(parts_at(at, url, balancer.url, NEW, OLD, **unsigned), project)
             heard()
             door.to = after.url
             heard()
