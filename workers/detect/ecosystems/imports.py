@@ -31,8 +31,17 @@ ENTRIES = (
 )
 """Where a Python program usually starts."""
 
+FROZEN = 3
+"""So many names of packages within packages make a list of requirements a frozen one."""
+
 MOST = 2
 """Files read for their imports."""
+
+BROUGHT = frozenset(("fastapi", "starlette", "flask", "tornado"))
+"""Frameworks that other packages bring along: a frozen list names them though nothing uses them."""
+
+_INNER = re.compile(r"(?mi)^(certifi|idna|sniffio|h11|six|zipp|typing[_-]extensions|markupsafe)==")
+"""What people do not declare by themselves, and `pip freeze` lists."""
 
 _TEXT = re.compile(r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'')
 _PYTHON = re.compile(
@@ -60,6 +69,26 @@ def python(folder: Folder, entries: Iterable[str]) -> dict[str, str]:
                     found.setdefault(normal(part), folder.full(name))
                     found.setdefault(f"import:{part}", folder.full(name))
     return found
+
+
+def seen(folder: Folder, run: dict[str, str]) -> dict[str, str]:
+    """`run` without frameworks that a program of one or two files does not import.
+
+    Only where one frozen list of requirements declares everything.
+    """
+    scripts = folder.like("*.py")
+    deeper = any("/" in path and path.endswith(".py") for path in folder.below)
+    if not BROUGHT & run.keys() or folder.unsure or deeper or not 0 < len(scripts) <= MOST:
+        return run
+    text = folder.text("requirements.txt", rank=0) or ""
+    if {file.rpartition("/")[2] for file in run.values()} != {"requirements.txt"}:
+        return run
+    if len(_INNER.findall(text)) < FROZEN:
+        return run
+    imported = python(folder, scripts)
+    if not imported:
+        return run
+    return {name: file for name, file in run.items() if name not in BROUGHT or name in imported}
 
 
 def ruby(folder: Folder, entries: Iterable[str]) -> dict[str, str]:

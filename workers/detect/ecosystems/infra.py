@@ -41,6 +41,8 @@ ENTRY = re.compile(r"(?:docker[_-])?entry_?point\.(?:ba|z)?sh")
 """Names that only a container's first script has."""
 BROUGHT = re.compile(r"(?im)^\s*COPY\s+--from=|\bgit clone\b|/releases/download/")
 """What takes a program into a container that is not the repository's."""
+IMAGE = re.compile(r"\b(?:docker|podman|buildah)\s+(?:buildx\s+)?(?:build|bud)\b")
+MOST_BUILDERS = 2
 KUSTOMIZE = ("kustomization.yaml", "kustomization.yml", "helmfile.yaml")
 
 
@@ -156,6 +158,8 @@ def shell(folder: Folder) -> Found | None:
         found.command("test", f"bats -r {place}", folder.full(tests[0]))
     elif not _bare(folder) or (_contained(folder) and _only_enters(folder, scripts)):
         found.strength = 0.05  # scripts beside another product's container only start it
+    elif not tests and _builds_images(folder):
+        found.strength = 0.05
     _script_tests(found, folder)
     if folder.has(".shellcheckrc"):
         found.note("linters", ["shellcheck"])
@@ -202,6 +206,14 @@ def _only_enters(folder: Folder, scripts: list[str]) -> bool:
     text = folder.text(_contained(folder) or "", rank=2) or ""
     first = STARTER if BROUGHT.search(text) else ENTRY
     return all(first.fullmatch(path) for path in scripts)
+
+
+def _builds_images(folder: Folder) -> bool:
+    """Whether all that the scripts at the top do is build containers that stand further down."""
+    top = folder.like("*.sh", "*.bash")
+    if not 0 < len(top) <= MOST_BUILDERS or not folder.find("Dockerfile", "Containerfile"):
+        return False
+    return all(IMAGE.search(folder.text(path, rank=2) or "") for path in top)
 
 
 def _mostly_shell(folder: Folder) -> bool:

@@ -131,6 +131,7 @@ def _version(found: Found, folder: Folder, project: dict[str, Any]) -> None:
 def _framework(found: Found, folder: Folder, deps: Declared) -> None:
     own = normal(deps.name)
     run = {name: folder.full(file) for name, file in deps.run.items() if name != own}
+    run = imports.seen(folder, run)
     frameworks.set_framework(found, folder, run, (name for name in deps.dev if name != own))
     if found.framework is None:
         scripts = [] if deps.name else folder.like("*.py")[: imports.MOST]
