@@ -19,7 +19,7 @@ from workers.budget import Budget, BudgetState
 from workers.settings import Settings
 
 CHECK_S = 2.0
-KEPT_S = 2.0
+KEPT_S = 0.5
 """For so long an answer is given again: whoever asks often does not make us ask often."""
 
 
@@ -61,7 +61,7 @@ class Health:
         self._kept: tuple[float, Report] | None = None
 
     async def report(self) -> Report:
-        """The state of everything, at most two seconds old."""
+        """The state of everything, at most half a second old."""
         async with self._lock:
             if self._kept is None or time.monotonic() - self._kept[0] > KEPT_S:
                 self._kept = time.monotonic(), await self._ask()

@@ -21,6 +21,7 @@ from workers.pipeline import lint
 from workers.pipeline.lint.report import to_json
 from workers.pipeline.plan import Site
 from workers.pipeline.render import render
+from workers.runs import shown_analysis
 from workers.settings import Settings
 from workers.steps.analyze import analyze
 from workers.steps.generate import Generated
@@ -59,7 +60,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> dict[str, Any]:
         """As JSON, with the contract's names."""
         return {
-            "analysis": msgspec.to_builtins(self.analysis),
+            "analysis": shown_analysis(self.analysis),
             "reference": {
                 "source": self.reference.source,
                 "id": self.reference.id,
@@ -181,5 +182,5 @@ def _answer(parts: Parts, question: DryRun) -> dict[str, Any]:
     project = int(question.project) if question.project.isdigit() else question.project
     subject = of_project(parts, project, question.ref)
     if question.kind == "analyze":
-        return {"analysis": msgspec.to_builtins(analysis_of(subject))}
+        return {"analysis": shown_analysis(analysis_of(subject))}
     return generate(subject, template_only=question.use_template_only).shown()

@@ -184,13 +184,21 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 INTERNAL = ("version", "attempts", "plan", "intent", "committed_ms", "kept", "settled_by")
 
 
+def shown_analysis(analysis: Any) -> dict[str, Any]:
+    """An analysis as the API and the command line show it: a claim of a whole file has no line."""
+    shown: dict[str, Any] = msgspec.to_builtins(analysis)
+    for evidence in shown.get("evidence", ()):
+        evidence["line"] = evidence["line"] or None
+    return shown
+
+
 def public(run: Run, *, contents: bool = True) -> dict[str, Any]:
     """The run as the API shows it; `contents=False` leaves out the files' text."""
     shown = cast("dict[str, Any]", msgspec.to_builtins(run))
     for name in INTERNAL:
         del shown[name]
-    for evidence in (shown["analysis"] or {}).get("evidence", ()):
-        evidence["line"] = evidence["line"] or None
+    if shown["analysis"]:
+        shown["analysis"] = shown_analysis(shown["analysis"])
     if not contents:
         shown["files"] = [{"path": file.path} for file in run.files]
     return shown

@@ -34,10 +34,11 @@ def register(app: typer.Typer) -> None:
 def analyze(target: Target, ref: Ref = "", as_json: Json = False) -> None:
     """Print what a repository is, with file and line for every claim."""
     from workers import preview
+    from workers.runs import shown_analysis
 
     analysis = preview.analysis_of(_subject(target, ref), output.note)
     if as_json:
-        output.print_json(analysis)
+        output.print_json(shown_analysis(analysis))
     else:
         _print_analysis(analysis)
 

@@ -198,11 +198,13 @@ def test_work_alone_stops_gracefully_on_sigterm(running: World) -> None:
     ],
 )
 def test_analyze_a_folder(sample: str, facts: dict[str, str]) -> None:
-    """Every claim with file and line; the same as JSON."""
+    """Every claim with file and line, null where it is of a whole file; the same as JSON."""
     done = devops("analyze", str(SAMPLES / sample), "--json")
     found = json.loads(done.stdout)
     assert {name: found[name] for name in facts} == facts
     assert all(e["file"] and e["claim"] for e in found["evidence"]) and found["evidence"]
+    lines = {e["line"] for e in found["evidence"]}
+    assert None in lines and all(line > 0 for line in lines - {None})
     text = devops("analyze", str(SAMPLES / sample))
     assert text.returncode == 0 and facts["language"] in text.stdout
     assert re.search(r"\w+\.\w+:\d+", text.stdout)
