@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     devops_backend_api_tokens: SecretList = ()
     devops_backend_key: SecretStr | None = None
     devops_backend_data: Path = Path(".devops-backend")
-    api_requests_per_minute: int = Field(600, ge=1, le=1_000_000)
+    api_requests_per_minute: int = Field(6000, ge=1, le=1_000_000)
     redis_url: str | None = None
     chroma_url: str | None = None
     ollama_host: str = "http://localhost:11434"
@@ -158,12 +158,11 @@ class Settings(BaseSettings):
             raise ValueError("should be host[:port]/path of a mirror of Docker Hub")
         return value.rstrip("/") if value else None
 
-    @field_validator("gitlab_webhook_secret", "devops_backend_api_tokens")
+    @field_validator("ollama_host", mode="before")
     @classmethod
-    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(secret.get_secret_value()) < 16 for secret in value):
-            raise ValueError("each should have at least 16 characters")
-        return value
+    def _as_ollama_has_it(cls, value: Any) -> Any:
+        """Ollama itself reads this variable, and takes `host:port` as well."""
+        return f"http://{value}" if isinstance(value, str) and "://" not in value else value
 
     @field_validator("devops_backend_key")
     @classmethod
@@ -178,6 +177,18 @@ class Settings(BaseSettings):
         if any(not secret.get_secret_value().startswith("whsec_") for secret in value):
             raise ValueError("each should start with whsec_, as GitLab shows it")
         return value
+
+    def guessable(self) -> list[str]:
+        """Variables that hold a secret or token of less than 16 characters."""
+        named = {
+            "GITLAB_WEBHOOK_SECRET": self.gitlab_webhook_secret,
+            "DEVOPS_BACKEND_API_TOKENS": self.devops_backend_api_tokens,
+        }
+        return [
+            name
+            for name, held in named.items()
+            if any(len(s.get_secret_value()) < 16 for s in held)
+        ]
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:

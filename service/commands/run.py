@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import structlog
 import typer
 
 from workers.settings import Settings
@@ -84,6 +85,10 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
     logs.configure(settings, name="receiver")
     upgrade_store(settings)
     _show_once(settings, made)
+    for name in settings.guessable():
+        structlog.get_logger(__name__).warning(
+            "a short secret can be guessed: at least 16 characters are better", variable=name
+        )
     # uvicorn ends in good order and then raises the signal again: with a handler of ours in its
     # place that second one does not kill us, and the exit code says that all went well.
     stop_on_signals()
