@@ -20,6 +20,8 @@ RELEASES = (
     "java.release",
     "kotlin.compiler.jvmTarget",
 )
+_NAMED = re.compile(r"(?:java|javac|jdk)[\w.-]*(?:version|source|target|release|level)", re.I)
+"""What a project calls the release where no plugin of its own names it."""
 
 
 def read(found: Found, folder: Folder) -> None:
@@ -101,17 +103,25 @@ def _modules(found: Found, folder: Folder, pom: Element) -> None:
 
 
 def _release(found: Found, folder: Folder, pom: Element) -> None:
+    # a profile's is not the usual build's
+    apart = {id(element) for profile in pom.iter("profile") for element in profile.iter()}
     properties = {
-        child.tag: (child.text or "").strip() for block in pom.iter("properties") for child in block
+        child.tag: (child.text or "").strip()
+        for block in pom.iter("properties")
+        for child in block
+        if id(child) not in apart
     }
     for plugin in pom.iter("plugin"):
-        if _text(plugin, "artifactId") == "maven-compiler-plugin":
+        if id(plugin) not in apart and _text(plugin, "artifactId") == "maven-compiler-plugin":
             for tag in ("release", "target", "source"):
                 for element in plugin.iter(tag):
                     _set(found, folder, properties, tag, (element.text or "").strip())
     for name in RELEASES:
         if name in properties:
             _set(found, folder, properties, name, properties[name])
+    for name, value in properties.items():
+        if _NAMED.fullmatch(name) and re.fullmatch(r"(1\.)?\d{1,2}", value):
+            _set(found, folder, properties, name, value)
 
 
 def _set(found: Found, folder: Folder, properties: dict[str, str], tag: str, value: str) -> None:

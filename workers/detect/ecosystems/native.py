@@ -154,17 +154,23 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         found.set("test_tool", "meson", folder.full(file))
         found.has_tests = True
     if tool in ("make", "autotools"):
-        automake = re.sub(r"(?m)#.*$", "", folder.text("Makefile.am") or "")
-        if re.search(r"(?m)^\s*(TESTS|check_PROGRAMS)\s*\+?=|^SUBDIRS\s*=.*\btests?\b", automake):
-            found.command("test", "make check", folder.full("Makefile.am"))
-            found.has_tests = True
-        target = re.search(r"^(test|check|tests)\s*:(?!=)", text, re.M)
-        if target:
-            line = folder.line(file, target.group(0))
-            found.command("test", f"make {target.group(1)}", folder.full(file), line)
-            found.has_tests = True
-        if found.commands.get("test"):
-            # a makefile's own tests have no other name
-            found.set("test_tool", "make", found.manifest)
+        _make_tests(found, folder, file, text)
     elif (found.has_tests or found.test_tool) and "test" in commands:
         found.command("test", commands["test"], folder.full(file))
+
+
+def _make_tests(found: Found, folder: Folder, file: str, text: str) -> None:
+    """Targets of the makefile, or of the source that configure makes it from."""
+    source = folder.has("Makefile.am", "GNUmakefile.in", "Makefile.in", "Makefile.pre.in")
+    made = re.sub(r"\\\n|(?m:#.*$)", "", folder.text(source) or "") if source else ""
+    if re.search(r"(?m)^\s*(TESTS|check_PROGRAMS)\s*\+?=|^SUBDIRS\s*=.*\btests?\b", made):
+        found.command("test", "make check", folder.full(source or ""))
+    for name, content in ((file, text), (source or "", made)):
+        target = re.search(r"^(test|check|tests)\s*:(?!=)", content, re.M)
+        if target:
+            line = folder.line(name, target.group(0))
+            found.command("test", f"make {target.group(1)}", folder.full(name), line)
+    if found.commands.get("test"):
+        found.has_tests = True
+        # a makefile's own tests have no other name
+        found.set("test_tool", "make", found.manifest)

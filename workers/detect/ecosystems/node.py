@@ -30,7 +30,7 @@ TOOLING = re.compile(
     r"|standard-version|conventional-.*|@prettier/.*|pyright|all-contributors-cli|textlint.*"
     r"|secretlint.*|@secretlint/.*|danger|@redocly/.*|redoc-cli|@stoplight/spectral.*|renovate"
     r"|doctoc|remark.*|editorconfig.*|npm-run-all2?|cross-env|rimraf|concurrently|lefthook"
-    r"|@biomejs/biome|@apollo/rover|bats.*|snyk|serverless-.*|@types/.*|typescript)$"
+    r"|@biomejs/biome|@apollo/rover|bats.*|snyk|serverless-.*|@types/.*|typescript|@?playwright(/test)?|cypress)$"
 )
 
 

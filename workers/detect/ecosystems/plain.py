@@ -108,8 +108,8 @@ def inspect(folder: Folder, name: str, example: str = "") -> Found | None:
     found.say(f"language={found.language}", found.manifest)
     run, dev = declared(folder, rules.declares, rules.comment)
     found.dependencies = {**dev, **run}
-    if name == "ruby" and folder.like("*.gemspec"):
-        run = {dep: file for dep, file in run.items() if file.endswith(".gemspec")}
+    if name == "ruby":
+        run = ruby.of_gem(folder, run)
     _manager(found, folder, rules)
     _version(found, folder, rules, name)
     frameworks.set_framework(found, folder, run, dev)

@@ -36,6 +36,9 @@ BUILD = {
 }
 RUNNER = r"\brun_?tests\.py\b"
 """A project's own program that runs its tests."""
+RUNNERS = tuple(
+    f"{folder}{name}.py" for folder in ("", "tests/", "test/") for name in ("runtests", "run_tests")
+)
 CALLS = (
     ("pytest", r"\b(py\.test|pytest)\b"),
     ("unittest", rf"-m unittest|{RUNNER}"),
@@ -112,6 +115,9 @@ def _tools(
             match = re.search(pattern, text)
             if match:
                 yield name, folder.full(file), folder.line(file, match.group())
+    runner = folder.has(*RUNNERS)
+    if runner:
+        yield "unittest", folder.full(runner), 0
     manage = _manage(folder) if found.has_tests and found.framework == "django" else None
     if manage:
         yield "django", files[0] if files else folder.full(manage), 0
@@ -148,6 +154,9 @@ def _commands(found: Found, folder: Folder, tool: dict[str, Any], files: list[st
             found.command("test", "hatch test", cause)
     if re.search(RUNNER, folder.text("tox.ini") or ""):
         found.command("test", "tox", folder.full("tox.ini"))
+    runner = folder.has(*RUNNERS) if found.test_tool == "unittest" else None
+    if runner:
+        found.command("test", f"{prefix}python {runner}", folder.full(runner))
     if found.test_tool:
         run = RUN.get(found.test_tool, "pytest")
         place, _, name = (_manage(folder) or "").rpartition("/")

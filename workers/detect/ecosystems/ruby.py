@@ -28,6 +28,17 @@ def refine(folder: Folder, found: Found) -> None:
         _tests(folder, found)
 
 
+def of_gem(folder: Folder, run: dict[str, str]) -> dict[str, str]:
+    """What a gem needs where it runs; a framework's own gem does not use itself or its parts."""
+    gems = {name.removesuffix(".gemspec") for name in folder.like("*.gemspec")}
+    if not gems:
+        return run
+    known = (set(entry.dependencies) for entry in frameworks.frameworks("ruby"))
+    own = {dep for names in known if names & gems for dep in names}
+    needed = {dep: file for dep, file in run.items() if file.endswith(".gemspec")}
+    return {dep: file for dep, file in needed.items() if dep not in own}
+
+
 def _tests(folder: Folder, found: Found) -> None:
     """Without a Gemfile what Ruby brings along runs the tests, and their first file tells what.
 

@@ -24,7 +24,8 @@ def refine(folder: Folder, found: Found) -> None:
         line = folder.line("Cargo.toml", "[[bin]]")
         found.set("entry_point", first["path"], folder.full("Cargo.toml"), line)
     source = next((p for p in folder.below if p.endswith(".rs") and _tests_inside(folder, p)), None)
-    found.has_tests = found.has_tests or source is not None
+    proofs = (p for p in folder.below if p.endswith(".rs") and "/tests/" in f"/{p}")
+    found.has_tests = found.has_tests or source is not None or any(proofs)
 
 
 def _workspace(folder: Folder, found: Found, workspace: dict[str, object], root: bool) -> None:
