@@ -216,6 +216,12 @@ class Ledger(Deliveries, Due, Facts, Turns):
         dirty, waiting = pipe.execute()
         return int(dirty), int(waiting)
 
+    def woken(self, queue: Queue) -> set[int]:
+        """Projects for which a wake-up waits in RQ's list."""
+        jobs = self._redis.lrange(queues.queue_key(queue), 0, -1)
+        names = (as_text(job).split("-") for job in jobs)
+        return {int(name[1]) for name in names if name[0] == queue and name[1].isdigit()}
+
     # -- polls, and other notes
 
     def want_poll(self, project: int, run: str) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 0.5
 LOST_AFTER_MS = 5_000
-"""A wake-up that nobody took for so long is sent again, unless wake-ups wait in RQ's list."""
+"""A wake-up that nobody took for so long is sent again, unless it waits in RQ's list."""
 AHEAD_S = 25 * 3600.0
 """More than the longest POLL_LIMIT_S."""
 AGAIN_MS = 15_000
@@ -84,11 +84,13 @@ class Ticker:
     def resend_lost(self, queue: Queue) -> None:
         """Wake again for projects with work that nobody holds.
 
-        Where as many wake-ups wait as projects have work, none is lost: workers are just busy.
+        Where a project's own wake-up waits it is not lost: workers are just busy. To count them
+        would not do: two for one project would hide that another has none.
         """
         older = now_ms() - LOST_AFTER_MS
-        dirty, waiting = self._ledger.waiting(queue)
-        if dirty and waiting < dirty:
-            for project in self._ledger.dirty(queue, older):
-                if self._ledger.wake(project, queue, older_than_ms=older):
-                    log.info("work was lost and is sent again", queue=queue, project=project)
+        if not (dirty := self._ledger.dirty(queue, older)):
+            return
+        waiting = self._ledger.woken(queue)
+        for project in dirty:
+            if project not in waiting and self._ledger.wake(project, queue, older_than_ms=older):
+                log.info("work was lost and is sent again", queue=queue, project=project)

@@ -58,9 +58,10 @@ def test_killed_five_times_at(trial: Trial, name: str) -> None:
         struck = points.until(lambda: len(points.struck(name)) == KILLS, STRUCK_WITHIN_S)
     points.arm("")
     assert struck, f"{name} was met {len(points.struck(name))} times"
-    violations = oracle.everything(tried, subjects, answers, DONE_WITHIN_S)
+    violations = oracle.wait_quiet(tried, DONE_WITHIN_S)
+    took = time.time() - points.struck(name)[-1]  # what the oracle needs is not the program's time
+    violations += oracle.everything(tried, subjects, answers, DONE_WITHIN_S)
     tried.forge.set_switches(hooks=True)
-    took = time.time() - points.struck(name)[-1]
     print(f"{name}: all done {took:.1f} s after the fifth kill")
     assert not violations, violations
     assert took < DONE_WITHIN_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import msgspec
 import pytest
@@ -104,6 +105,23 @@ class TestTicker:
         redis_client.zadd(key("dirty", "generate"), {str(p): 1 for p in range(1, 21)})
         Ticker(ledger).tick()
         assert redis_client.llen("rq:queue:generate") == 20
+
+    def test_one_lost_among_many_that_wait_is_sent_again(
+        self, ledger: Ledger, redis_client: redis.Redis
+    ) -> None:
+        """However many wake-ups wait for others, twice for some: whose own is gone gets another."""
+        for project in range(1, 21):
+            ledger.receive(Event("push", project, ref="main", before="0", after="1"))
+        redis_client.zadd(key("dirty", "generate"), {str(p): 1 for p in range(1, 21)})
+        for project in (1, 2, 3):
+            ledger.wake(project, "generate", older_than_ms=now_ms())
+        jobs: Any = redis_client.lrange("rq:queue:generate", 0, -1)
+        (lost,) = [job for job in jobs if job.startswith(b"generate-7-")]
+        redis_client.lrem("rq:queue:generate", 1, lost)
+        redis_client.zadd(key("dirty", "generate"), {"1": 1, "2": 1, "3": 1})
+        Ticker(ledger).tick()
+        added: Any = redis_client.lrange("rq:queue:generate", 22, -1)
+        assert len(added) == 1 and added[0].startswith(b"generate-7-")
 
     def test_it_ends_when_told(self, ledger: Ledger) -> None:
         """The loop leaves within a tick."""
