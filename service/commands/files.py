@@ -91,27 +91,27 @@ def validate(
 ) -> None:
     """Check any GitLab CI file: schema and meaning, each finding with line, cause and fix.
 
-    Exits 0 when every file is valid (warnings do not count), 1 when one is not, and 2 when one
-    cannot be read.
+    Exits 0 when every file is valid (warnings do not count), and 1 when one is not or cannot be
+    read.
     """
     from workers.pipeline import lint
     from workers.pipeline.lint.report import to_json, to_text
 
-    codes = {0}
+    good = True
     for name in files:
         try:
             file, text = _read(name)
         except OSError as error:
             output.note(f"error: {error.filename or name}: {error.strerror}")
-            codes.add(2)
+            good = False
             continue
         report = lint.check_schema(text) if schema_only else lint.check(text, file=file)
-        codes.add(0 if report.valid else 1)
+        good = good and report.valid
         if as_json:
             sys.stdout.write(to_json(report, file) + "\n")
         else:
             output.print_findings(to_text(report, file))
-    raise typer.Exit(max(codes))
+    raise typer.Exit(0 if good else 1)
 
 
 def _read(name: str) -> tuple[str, bytes]:

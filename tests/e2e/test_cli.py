@@ -240,7 +240,7 @@ def test_generate_and_analyze_a_project_of_the_gitlab(running: World) -> None:
 
 
 def test_validate_reads_files_folders_and_standard_input(tmp_path: Path) -> None:
-    """Findings with line, cause and fix; exit 1; JSON where asked; exit 2 for what is not there."""
+    """Findings with line, cause and fix; exit 1; JSON where asked; a file that is not there."""
     broken = "build:\n  stage: nowhere\n  script: [make]\n"
     done = devops("validate", "-", stdin=broken)
     assert done.returncode == 1 and re.search(r":2:", done.stdout) and "nowhere" in done.stdout
@@ -248,7 +248,7 @@ def test_validate_reads_files_folders_and_standard_input(tmp_path: Path) -> None
     assert found["errors"][0]["line"] == 2
     assert devops("validate", "-", stdin="build:\n  script: [make]\n").returncode == 0
     missing = devops("validate", "no/such/file.yml")
-    assert missing.returncode == 2 and "No such file" in missing.stderr
+    assert missing.returncode == 1 and "No such file" in missing.stderr
     (tmp_path / ".gitlab-ci.yml").write_text(broken)
     (tmp_path / "good.yml").write_text("build: {script: [make]}\n")
     several = devops("validate", str(tmp_path), str(tmp_path / "good.yml"), "--json")
