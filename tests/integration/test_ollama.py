@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Iterator
 
+import ollama
 import pytest
 
 from tests.support.ollama import Mode, OllamaDouble
-from workers.clients.ollama import PROMPT_BYTES, Answer, Model
+from workers.clients.ollama import PROMPT_BYTES, Answer, Model, _complete
 from workers.errors import BackendError, Rejected, Retryable
 from workers.settings import MODEL_WINDOW
 
@@ -89,6 +91,24 @@ def test_every_wrong_answer_is_one_of_our_errors(
     with pytest.raises(kind, match=says) as caught:
         _ask(Model(double.url, NAME, PATIENT_S))
     assert double.attack not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("read", "size", "cut"),
+    [
+        (0, 20_000, False), (3, 1_000, True), (26, 1_000, False), (300, 1_000, False),
+        (26, 20_000, False), (1_000, 20_000, True), (2_000, 20_000, False),
+        (MODEL_WINDOW, 20_000, True),
+    ],
+)  # fmt: skip
+def test_a_count_that_no_window_explains_is_of_a_cache(read: int, size: int, cut: bool) -> None:
+    """Some servers count only what they read anew; a window cuts to hundreds at the least."""
+    last = ollama.ChatResponse(
+        message=ollama.Message(role="assistant"), done=True, done_reason="stop",
+        prompt_eval_count=read,
+    )  # fmt: skip
+    with pytest.raises(Rejected, match="window cut") if cut else contextlib.nullcontext():
+        _complete(last, size)
 
 
 @pytest.mark.parametrize("mode", ["hang", "drip", "endless", "line"])

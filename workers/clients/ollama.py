@@ -33,6 +33,9 @@ PREDICT_MAX = 640
 """Tokens of an answer, at most."""
 BYTES_PER_TOKEN_MAX = 16
 """Text of facts has 3 to 5 bytes a token; above this the server cannot have read all of it."""
+CACHED = range(8, 512)
+"""Counts of a server that tells only the tokens it had not cached: no window is as small, and a
+chat's own marks alone are more than the least of them."""
 KEEP_ALIVE = "30m"
 PRELOAD_S = 300.0
 LOOK_S = 2.0
@@ -197,7 +200,8 @@ def _complete(last: Any, size: int) -> None:
     if last.done_reason != "stop":
         raise Rejected(f"The model's answer was cut ({last.done_reason or 'no reason given'})")
     read = last.prompt_eval_count or 0
-    if read and (read * BYTES_PER_TOKEN_MAX < size or read >= MODEL_WINDOW):
+    few = read * BYTES_PER_TOKEN_MAX < size and read not in CACHED
+    if read and (few or read >= MODEL_WINDOW):
         raise Rejected(
             f"The model read {read} tokens of a prompt of {size} bytes: its window cut it"
         )
