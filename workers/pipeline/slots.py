@@ -3,7 +3,7 @@
 A slot is written `$[[ name ]]`, as GitLab writes its own inputs. Repository text and model output
 enter a pipeline through slots and nowhere else, so a kind's grammar is the whole of what they may
 say. No kind admits a quote, a dollar, a backslash, white space other than single blanks in commands
-and lists of plug-ins, or a character outside ASCII.
+and lists of packages, or a character outside ASCII.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Kind = Literal[
     "pin",
     "assembly",
     "application",
-    "plugins",
+    "packages",
 ]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
@@ -49,7 +49,9 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
     "class": re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII),
     "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
-    "plugins": re.compile(r"pytest-[a-z]+(?: pytest-[a-z]+){0,15}"),
+    "packages": re.compile(
+        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?: [a-z][a-z0-9]*(?:-[a-z0-9]+)*){0,15}"
+    ),
     "choice": re.compile(r"[a-z0-9][a-z0-9.-]*"),
 }
 

@@ -178,3 +178,64 @@ def test_an_extension_of_php_that_nothing_installs_is_named(tmp_path: Path) -> N
     asked = {"php": ">=8.2", "ext-json": "*", "ext-intl": "*", "ext-uopz": "*"}
     files = {"composer.json": json.dumps({"require": asked}), "src/a.php": "<?php\n"}
     assert facts(tmp_path, files)["unknown_extension"] == "uopz"
+
+
+@pytest.mark.parametrize(
+    ("files", "tool", "wanted"),
+    [
+        ({"src/A.php": "<?php\n", "tests/ATest.php": "<?php\n"}, "phpunit",
+         {"tests_folder": "tests"}),
+        ({"src/A.php": "<?php\n", "tests/ATest.php": "<?php\n", "phpunit.xml": "<phpunit/>\n"},
+         "phpunit", {}),
+        ({"a.php": "<?php\n", "tests/run.php": "<?php\n"}, None, {"test_scripts": "true"}),
+        ({"a.php": "<?php\n"}, None, None),
+    ],
+)  # fmt: skip
+def test_php_without_composer_is_tested_by_names(
+    tmp_path: Path, files: dict[str, str], tool: str | None, wanted: dict[str, str] | None
+) -> None:
+    """PHPUnit's files by PHPUnit, in their folder where no settings name one; scripts by PHP."""
+    found = analysed(tmp_path, files)
+    assert (found.language, found.test_tool, found.has_tests) == ("php", tool, wanted is not None)
+    assert {k: v for k, v in found.facts.items() if k.startswith("test")} == (wanted or {})
+
+
+def test_a_script_of_composer_that_tests_is_a_test(tmp_path: Path) -> None:
+    """Whatever it calls: nobody names a script `test` for something else."""
+    files = {"composer.json": '{"scripts": {"test": "php check.php"}}', "src/a.php": "<?php\n"}
+    found = analysed(tmp_path, files)
+    assert (found.has_tests, found.test_command) == (True, "composer test")
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"app.py": "from flask import Flask\nimport yaml\n"}, "flask pyyaml"),
+        ({"app.py": "import requests\n", "requests.py": ""}, None),
+        ({"app.py": "import flask\n", "requirements.txt": "flask\n"}, None),
+        ({"app.py": "import frobnicate_internal\n"}, None),
+    ],
+)
+def test_what_a_program_imports_and_declares_nowhere(
+    tmp_path: Path, files: dict[str, str], wanted: str | None
+) -> None:
+    """Only packages of a table of ours: a name in a repository never decides what is installed."""
+    assert facts(tmp_path, files).get("imported") == wanted
+
+
+def test_examples_in_docstrings_are_tests_where_pytest_is_told_so(tmp_path: Path) -> None:
+    files = {"setup.cfg": "[tool:pytest]\naddopts = --doctest-modules\n", "a.py": "x = 1\n"}
+    assert (analysed(tmp_path, files).has_tests, analysed(tmp_path, {}).test_tool) == (
+        True, "pytest",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"), [(("a_tests.py",), "otherwise"), (("a_tests.py", "test_b.py"), None)]
+)
+def test_tests_that_pytest_would_not_take_for_tests(
+    tmp_path: Path, names: tuple[str, ...], wanted: str | None
+) -> None:
+    """It would find none and fail; where it finds some, nobody is told to look for more."""
+    files = {"a.py": "x = 1\n", **dict.fromkeys(names, "import unittest\n")}
+    assert facts(tmp_path, files).get("tests_named") == wanted

@@ -16,6 +16,11 @@ PURPOSES = {
 }
 
 
+TEST_SCRIPT = re.compile(
+    r"(?:tests?/)?(?:run|run[_-]?tests?|tests?|test[_-][\w-]+|[\w-]+[_.-]test)\.php"
+)
+"""Scripts that test a program of scripts, by their usual names."""
+
 BUNDLED = frozenset(
     {
         "core", "ctype", "curl", "date", "dom", "fileinfo", "filter", "hash", "iconv", "json",
@@ -55,6 +60,9 @@ def refine(folder: Folder, found: Found) -> None:
             if name in scripts:
                 line = folder.line("composer.json", f'"{name}"')
                 found.command(purpose, f"composer {name}", folder.full("composer.json"), line)
+    found.has_tests = "test" in scripts
+    if not folder.has("composer.json"):
+        _plain_tests(folder, found)
     roots = ("public", "web", "webroot", "htdocs", "www", "docroot", "")
     root = next((r for r in roots if folder.has(f"{r}/index.php".lstrip("/"))), None)
     if root is not None:
@@ -64,6 +72,26 @@ def refine(folder: Folder, found: Found) -> None:
     if found.package_manager == "composer":
         cause = folder.full(folder.has("composer.json") or "composer.lock")
         found.command("build", "composer install --no-dev", cause)
+
+
+def _plain_tests(folder: Folder, found: Found) -> None:
+    """Tests without Composer: PHPUnit's by their names, else scripts that each test by their exit.
+
+    The fact `tests_folder` is where PHPUnit's stand that no settings name; `test_scripts` says that
+    there are scripts.
+    """
+    units = folder.find("*Test.php")
+    scripts = [path for path in folder.below if TEST_SCRIPT.fullmatch(path)]
+    if units:
+        found.has_tests = True
+        found.set("test_tool", "phpunit", folder.full(units[0]))
+        if not folder.has("phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml"):
+            found.facts["tests_folder"] = units[0].rpartition("/")[0].partition("/")[0] or "."
+        found.command("test", "vendor/bin/phpunit", folder.full(units[0]))
+    elif scripts:
+        found.has_tests = True
+        found.facts["test_scripts"] = "true"
+        found.say("test_scripts=true", folder.full(scripts[0]))
 
 
 def _extensions(folder: Folder, found: Found) -> None:

@@ -6,15 +6,30 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from workers.detect.ecosystems import imports
 from workers.detect.found import Folder, Found
 
 _TESTING = ("test", "tests", "testing", "dev", "develop", "development", "all")
 """Names of extras and dependency groups that hold what tests need, the surest first."""
 
+KNOWN: Mapping[str, str] = {
+    **{name: name for name in ("aiohttp", "click", "django", "flask", "httpx", "matplotlib")},
+    **{name: name for name in ("numpy", "pandas", "pydantic", "requests", "rich", "scipy")},
+    **{name: name for name in ("sqlalchemy", "typer", "jinja2", "networkx", "tqdm", "tabulate")},
+    "bs4": "beautifulsoup4",
+    "dotenv": "python-dotenv",
+    # its test client needs the other one
+    "fastapi": "fastapi httpx",
+    "pil": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Packages on PyPI by the module that a program imports, in lower case."""
+
 
 def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
-    """Sets the facts `install`, `extra`, `group`, `hatch_env`, `notebooks`, `conda_file`
-    and `src`, where sources stand in a folder of that name which nothing installs.
+    """Sets the facts `install`, `extra`, `group`, `hatch_env`, `notebooks`, `imported`,
+    `conda_file` and `src`, where sources stand in a folder of that name which nothing installs.
 
     `install` is `package` where the project can be installed, `dependencies` where pyproject.toml
     only lists some: without a build system setuptools would guess what the packages are, and
@@ -42,7 +57,19 @@ def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
             found.facts.setdefault("hatch_env", name)
     if folder.sources.get("notebook"):
         found.facts["notebooks"] = "true"
+    found.facts["imported"] = _imported(found, folder)
     found.facts["conda_file"] = folder.has("environment.yml", "environment.yaml") or ""
+
+
+def _imported(found: Found, folder: Folder) -> str:
+    """Packages that a program which declares none imports, as far as everybody knows them."""
+    if found.manifests or "notebooks" in found.facts:
+        return ""
+    entries = [name for name in imports.ENTRIES if folder.has(name)]
+    names = imports.python(folder, entries or folder.like("*.py")[: imports.MOST])
+    own = {name.partition(".")[0].lower() for name in (*folder.names, *folder.folders)}
+    known = (package for name, package in KNOWN.items() if name in names and name not in own)
+    return " ".join(known)
 
 
 def _choose(found: Found, fact: str, names: Iterable[str]) -> None:

@@ -25,6 +25,9 @@ OPTIONS: Mapping[str, str] = {
 }
 """Plug-in by what stands in pytest's settings; without it pytest refuses the option."""
 
+BY_PYTEST = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
+"""Files that pytest takes for tests without being told (docs.pytest.org, `python_files`)."""
+
 USES: Mapping[str, str] = {
     "pytest-asyncio": r"@pytest\.mark\.asyncio|@pytest_asyncio\.",
     "pytest-mock": r"def \w+\([^)]*\bmocker\b",
@@ -34,12 +37,19 @@ USES: Mapping[str, str] = {
 
 
 def plugins(found: Found, folder: Folder, project: Mapping[str, Any], test: str) -> None:
-    """Sets the fact `pytest_plugins`, names apart by one blank; `test` is a file of tests."""
+    """Sets the fact `pytest_plugins`, names apart by one blank; `test` is a file of tests.
+
+    Where pytest is told to, the examples in docstrings are tests, whatever the files are called.
+    """
     settings = "\n".join(_settings(folder, project))
+    if "--doctest-modules" in settings:
+        found.has_tests = True
     text = folder.reader.text(test, rank=3) or "" if test else ""
     named = [name for name, pattern in OPTIONS.items() if re.search(pattern, settings, re.M)]
     named += [name for name, pattern in USES.items() if re.search(pattern, text)]
     found.facts["pytest_plugins"] = " ".join(dict.fromkeys(named))
+    if test and not BY_PYTEST.search(test) and "python_files" not in settings:
+        found.facts["tests_named"] = "otherwise"
 
 
 def _settings(folder: Folder, project: Mapping[str, Any]) -> Iterator[str]:

@@ -54,11 +54,12 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     found.has_tests = bool(files) or (
         folder.unsure and (_may_hold_tests(folder) or found.framework == "django")
     )
+    named = next((path for path in files if python_plugins.BY_PYTEST.search(path)), "")
+    python_plugins.plugins(found, folder, project, named or next(iter(files), ""))
     for name, file, line in _tools(found, folder, tool, files):
         found.set("test_tool", name, file, line)
     _commands(found, folder, tool, files)
     _linters(found, folder, tool)
-    python_plugins.plugins(found, folder, project, files[0] if files else "")
     if {"pytest-cov", "coverage"} & found.dependencies.keys() or "coverage" in tool:
         cause = found.dependencies.get("pytest-cov") or found.dependencies.get("coverage")
         found.set("coverage_tool", "coverage", cause or folder.full("pyproject.toml"))
