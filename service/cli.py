@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 
 from service.commands import admin, files, operations, run, stores
 from workers import logs
@@ -51,6 +52,9 @@ def main() -> None:
         app()
     except BackendError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except RedisError as error:
+        typer.echo(f"error: REDIS_URL: Redis does not answer ({type(error).__name__})", err=True)
         sys.exit(1)
 
 

@@ -280,6 +280,19 @@ def test_exit_codes(arguments: list[str], code: int, says: str, tmp_path: Path) 
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("events", "list"), ("events", "replay", "1-0"), ("learned", "export"), ("audit",)],
+)
+def test_a_redis_that_is_away_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever a command asks of it."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    given = {"DEVOPS_BACKEND_KEY": "k" * 43, "DEVOPS_BACKEND_DATA": str(tmp_path)}
+    done = devops(*arguments, REDIS_URL=url, **given)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "Redis" in done.stderr
+
+
 def test_every_command_has_help() -> None:
     """Each command and group answers `--help` with exit 0."""
     commands = devops("--help").stdout.partition("Commands:")[2]
