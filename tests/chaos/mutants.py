@@ -81,7 +81,7 @@ MUTANTS = (
         "    run = end(\n        parts, run, to, reason, next_step,",
         '    parts.runs.update(run.id, lambda now: replace(now, settled_by=mark), "")\n'
         "    run = end(\n        parts, run, to, reason, next_step,",
-        "tests/chaos/test_crash_points.py",
+        "tests/chaos/test_crash_points.py::test_a_verdict_survives_death_at_every_point",
     ),
     Mutant("a lent token ends with its run", "workers/lua/save_run.lua",
            "  redis.call('DEL', KEYS[6])\n", "", "tests/integration/test_lent.py"),
