@@ -19,6 +19,10 @@ Fd = Annotated[
 Processes = Annotated[int, typer.Option(min=1, max=64, help="Worker processes per queue.")]
 
 
+RECEIVER_S = 10.0
+"""For so long workers wait for secrets that a receiver beside them makes at its first start."""
+
+
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
     app.command()(demo)
@@ -120,8 +124,6 @@ def work(
 
     from service.stack import (
         prepare,
-        require_key,
-        require_secret,
         settings_environment,
         upgrade_store,
     )
@@ -132,9 +134,7 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_redis(Settings.load().with_webhook_secret(make=False).with_key(make=False))
-    require_secret(settings)
-    require_key(settings)
+    settings = _with_receivers_secrets(_with_redis(Settings.load()))
     logs.configure(settings, name="work")
     upgrade_store(settings)
     commands = {
@@ -148,6 +148,28 @@ def work(
     prepare(settings)
     with Supervisor(commands, {**os.environ, **settings_environment(settings)}) as supervisor:
         supervisor.run(stop)
+
+
+def _with_receivers_secrets(settings: Settings) -> Settings:
+    """With the webhook secret and key that are set, or that the receiver keeps in the data folder.
+
+    A receiver that was started at the same moment makes them just now: they are waited for.
+    Raises Misconfigured where none come.
+    """
+    import time
+
+    from service.stack import require_key, require_secret
+
+    deadline = time.monotonic() + RECEIVER_S
+    while True:
+        known = settings.with_webhook_secret(make=False).with_key(make=False)
+        if (known.gitlab_webhook_secret and known.devops_backend_key) or (
+            time.monotonic() > deadline
+        ):
+            require_secret(known)
+            require_key(known)
+            return known
+        time.sleep(0.2)
 
 
 def worker(queue: str) -> None:

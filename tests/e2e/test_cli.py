@@ -20,7 +20,8 @@ import yaml
 
 from tests.support.gitlab import BOT_TOKEN, sandbox
 from tests.support.world import World
-from workers.embedded import free_port
+from workers.embedded import EmbeddedRedis, free_port
+from workers.settings import Settings
 
 PROGRAM = [sys.executable, "-m", "service.cli"]
 ROOT = Path(__file__).parents[2]
@@ -166,6 +167,29 @@ def wait_for_run(url: str, token: str, project: int) -> dict[str, Any]:
             return found
         time.sleep(0.1)
     raise AssertionError("the run did not end")
+
+
+def test_workers_may_be_started_before_the_receiver(
+    running: World, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    """What a receiver makes at its first start is waited for; without one it is a clear error."""
+    env = {
+        "REDIS_URL": redis_server.url, "CHROMA_URL": running.stack.settings.chroma_url or "",
+        "GITLAB_URL": running.gitlab_url, "GITLAB_TOKEN": BOT_TOKEN,
+        "DEVOPS_BACKEND_DATA": str(tmp_path),
+    }  # fmt: skip
+    with started("work", "--queue", "record", **env) as process:
+        time.sleep(3)
+        assert process.poll() is None
+        Settings.load(devops_backend_data=tmp_path).with_secrets()
+        deadline = time.monotonic() + 30
+        while len(descendants(process.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(descendants(process.pid)) >= 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    alone = devops("work", **{**env, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")})
+    assert alone.returncode == 1 and alone.stderr.startswith("error: GITLAB_WEBHOOK_SECRET")
 
 
 def test_work_alone_stops_gracefully_on_sigterm(running: World) -> None:
