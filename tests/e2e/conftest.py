@@ -1,11 +1,16 @@
-"""One running program for all tests of the loop; each takes projects of its own."""
+"""One running program for all tests of the loop, each with projects of its own; a browser for the
+tests of pages, and the stories that these show."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+import redis
+from playwright.sync_api import Browser
 
+from tests.support.browser import chromium
+from tests.support.stories import Story
 from tests.support.world import World, world
 
 
@@ -23,3 +28,16 @@ def running(shared_world: World) -> Iterator[World]:
     shared_world.forge.forget_calls()
     yield shared_world
     shared_world.forge.clear_faults()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def story(redis_client: redis.Redis) -> Story:
+    """Projects, runs and deliveries written straight into an empty Redis."""
+    return Story(redis_client)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from service.auth import Access
 from service.dashboard_routes import routes
 from service.routes import Endpoint
-from tests.support.browser import Watched, chromium, outline
+from tests.support.browser import Watched, outline
 from tests.support.ollama import OllamaDouble
 from tests.support.service import API_TOKEN, Running, Server, payload, running_service, settings_for
 from tests.support.stories import ANALYSIS, Story
@@ -29,20 +29,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def server(redis_server: EmbeddedRedis) -> Iterator[Running]:
     with running_service(redis_server.url) as running:
         yield running
-
-
-@pytest.fixture
-def story(redis_client: redis.Redis) -> Story:
-    return Story(redis_client)
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-import redis
 from playwright.sync_api import Browser
 
 from service import dashboard_routes, table
 from service.edge import CSP
-from tests.support.browser import Watched, chromium, outline, outlines
+from tests.support.browser import Watched, outline, outlines
 from tests.support.markup import HOSTILE
 from tests.support.service import API_TOKEN, Running, running_service
 from tests.support.stories import Story
@@ -29,20 +28,9 @@ VISITED = 24
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def service(redis_server: EmbeddedRedis) -> Iterator[Running]:
     with running_service(redis_server.url) as running:
         yield running
-
-
-@pytest.fixture
-def story(redis_client: redis.Redis) -> Story:
-    return Story(redis_client)
 
 
 def told(story: Story, number: int, texts: Sequence[str]) -> list[str]:

@@ -13,23 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance
 from tests.support.mailbox import Mailbox, mailbox
 from workers.hook_secrets import own_token
 
 SECRET = "canary-secret-0123456789"
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
-
-
-@pytest.fixture
-def at(server: Instance) -> Instance:
-    return quiet(server)
 
 
 @pytest.fixture
