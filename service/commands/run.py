@@ -63,8 +63,10 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
     logs.configure(settings, name="up")
     require_gitlab(settings)
     stop = stop_on_signals()
-    with Stack(settings, host=host, port=port, workers_per_queue=processes, stop=stop) as stack:
-        _show_once(settings, stack.made_tokens)
+    stack = Stack(settings, host=host, port=port, workers_per_queue=processes, stop=stop)
+    # Before anything can fail: its hash is kept already, and it is never shown again.
+    _show_once(settings, stack.made_tokens)
+    with stack:
         if stop.is_set():
             return
         typer.echo(f"ready: {stack.url}  (GitLab: {settings.gitlab_url})", err=True)
@@ -85,10 +87,10 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
 
     bind_to_parent()
     settings, made = Settings.load().with_secrets()
+    _show_once(settings, made)
     settings = _with_redis(settings)
     logs.configure(settings, name="receiver")
     upgrade_store(settings)
-    _show_once(settings, made)
     for name in settings.guessable():
         structlog.get_logger(__name__).warning(
             "a short secret can be guessed: at least 16 characters are better", variable=name

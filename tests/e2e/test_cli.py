@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -134,6 +135,19 @@ def test_up_by_hand_against_another_process_does_the_same(tmp_path: Path) -> Non
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 0
             assert len(below) >= 6 and not [p for p in below if Path(f"/proc/{p}").exists()]
+
+
+def test_a_first_start_that_fails_has_shown_its_token(tmp_path: Path) -> None:
+    """Only its hash is kept, so a port that is taken must not cost the one look at it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        env = {
+            "GITLAB_URL": "http://127.0.0.1:9", "GITLAB_TOKEN": BOT_TOKEN,
+            "DEVOPS_BACKEND_URL": url, "DEVOPS_BACKEND_DATA": str(tmp_path),
+        }  # fmt: skip
+        first, second = devops("up", **env), devops("up", **env)
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "API token" in first.stderr and "API token" not in second.stderr
 
 
 def test_ctrl_c_during_the_start_of_up_ends_it(tmp_path: Path) -> None:
