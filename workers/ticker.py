@@ -7,6 +7,7 @@ nothing to do the second time.
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 from redis.exceptions import RedisError
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.5
 LOST_AFTER_MS = 5_000
 """A wake-up that nobody took for so long is sent again, unless it waits in RQ's list."""
+TAKEN_WITHIN_S = 3.0
+"""From RQ's list to the lease: a busy machine takes so long to fork, and nothing is lost."""
 AHEAD_S = 25 * 3600.0
 """More than the longest POLL_LIMIT_S."""
 AGAIN_MS = 15_000
@@ -32,12 +35,17 @@ class Ticker:
     """One loop over the ledger."""
 
     def __init__(
-        self, ledger: Ledger, sweeps: Sweeps | None = None, ahead_s: float = AHEAD_S
-    ) -> None:
-        """`ahead_s`: nothing is ever planned further ahead than that."""
+        self, ledger: Ledger, sweeps: Sweeps | None = None, ahead_s: float = AHEAD_S,
+        taken_within_s: float = TAKEN_WITHIN_S,
+    ) -> None:  # fmt: skip
+        """`ahead_s`: nothing is ever planned further ahead than that. `taken_within_s`: how long
+        work may be without a wake-up that waits before it counts as lost."""
         self._ledger = ledger
         self._ahead_ms = int(ahead_s * 1000)
         self._sweeps = sweeps
+        self._taken_within_s = taken_within_s
+        self._unseen: dict[Queue, dict[int, float]] = {}
+        """By queue and project: since when (monotonic s) no wake-up waits for its work."""
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop`. Redis going away is waited out."""
@@ -87,10 +95,13 @@ class Ticker:
         Where a project's own wake-up waits it is not lost: workers are just busy. To count them
         would not do: two for one project would hide that another has none.
         """
-        older = now_ms() - LOST_AFTER_MS
-        if not (dirty := self._ledger.dirty(queue, older)):
-            return
-        waiting = self._ledger.woken(queue)
-        for project in dirty:
-            if project not in waiting and self._ledger.wake(project, queue, older_than_ms=older):
+        older, now = now_ms() - LOST_AFTER_MS, time.monotonic()
+        dirty = self._ledger.dirty(queue, older)
+        waiting = self._ledger.woken(queue) if dirty else set()
+        before = self._unseen.get(queue, {})
+        unseen = {project: before.get(project, now) for project in dirty if project not in waiting}
+        self._unseen[queue] = unseen
+        for project, since in unseen.items():
+            lost = now - since >= self._taken_within_s
+            if lost and self._ledger.wake(project, queue, older_than_ms=older):
                 log.info("work was lost and is sent again", queue=queue, project=project)

@@ -60,7 +60,7 @@ MUTANTS = (
            "if redis.call('GET', KEYS[4]) ~= ARGV[5] then return -1 end", "",
            f"{LEDGER}::test_a_worker_that_lost_its_lease_cannot_say_done"),
     Mutant("lost work sent again", "workers/ticker.py",
-           "if project not in waiting and ", "if project < 0 and ",
+           "            if lost and ", "            if project < 0 and ",
            "tests/integration/test_ticker.py"),
     Mutant("compare-and-swap: one branch per commit", "workers/steps/publish.py",
            "    branch = branch_name(target.source_sha)\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ class TestTicker:
         redis_client.delete("rq:queue:generate")
         redis_client.zadd(key("dirty", "generate"), {"7": 1, "8": 1})
         assert ledger.take(8, "generate") is not None
-        ticker = Ticker(ledger)
+        ticker = Ticker(ledger, taken_within_s=0)
         ticker.tick()
         ticker.tick()
         (job,) = redis_client.lrange("rq:queue:generate", 0, -1)
@@ -90,7 +91,7 @@ class TestTicker:
         ledger.receive(Event("push", 8, ref="main", before="0", after="1"))
         redis_client.delete("rq:queue:generate")
         redis_client.zadd(key("dirty", "generate"), {"8": tomorrow})
-        ticker = Ticker(ledger, Sweeps(redis_client, 600), ahead_s=960)
+        ticker = Ticker(ledger, Sweeps(redis_client, 600), ahead_s=960, taken_within_s=0)
         ticker.tick()
         ticker.tick()
         assert ledger.take(7, "generate") is not None
@@ -119,9 +120,23 @@ class TestTicker:
         (lost,) = [job for job in jobs if job.startswith(b"generate-7-")]
         redis_client.lrem("rq:queue:generate", 1, lost)
         redis_client.zadd(key("dirty", "generate"), {"1": 1, "2": 1, "3": 1})
-        Ticker(ledger).tick()
+        Ticker(ledger, taken_within_s=0).tick()
         added: Any = redis_client.lrange("rq:queue:generate", 22, -1)
         assert len(added) == 1 and added[0].startswith(b"generate-7-")
+
+    def test_what_a_worker_is_just_taking_up_is_not_lost(
+        self, ledger: Ledger, redis_client: redis.Redis
+    ) -> None:
+        """Between RQ's list and the lease lies a fork: it has its time; after that it is lost."""
+        ledger.receive(Event("push", 7, ref="main", before="0", after="1"))
+        redis_client.zadd(key("dirty", "generate"), {"7": 1})
+        redis_client.delete("rq:queue:generate")
+        ticker = Ticker(ledger, taken_within_s=0.3)
+        ticker.tick()
+        assert redis_client.llen("rq:queue:generate") == 0
+        time.sleep(0.3)
+        ticker.tick()
+        assert redis_client.llen("rq:queue:generate") == 1
 
     def test_it_ends_when_told(self, ledger: Ledger) -> None:
         """The loop leaves within a tick."""
