@@ -6,16 +6,18 @@ from fnmatch import fnmatchcase
 
 from workers.detect.analysis import Analysis, App
 from workers.detect.found import Folder, Found
-from workers.detect.judge import STRONG, verdict
+from workers.detect.judge import STRONG, USELESS, verdict
 from workers.detect.monorepo import counted
 from workers.detect.read import Reader
 from workers.detect.rules import table
+from workers.detect.services import built
 from workers.detect.sources import is_aside, is_auxiliary, is_named_aside, is_test
 
 DEPTH = 3
 LIMIT = 12
 """Members of a workspace whose manifests are read."""
 DEPLOYS = ("helm", "kubernetes")
+PLAIN = ("static", "docker", "shell")
 PROGRAMS = 24
 """Folders of programs side by side that are looked at."""
 
@@ -32,6 +34,7 @@ def folders(reader: Reader) -> list[str]:
     near = [path for path in near if not is_test(path)]
     useful = [path for path in near if not is_auxiliary(path)]
     candidates = {_home(path) for path in useful or near} - {""}
+    candidates |= set(composed(reader))
     kept: list[str] = []
     for path in sorted(candidates, key=lambda path: (path.count("/"), path)):
         if not any(path.startswith(upper + "/") for upper in kept):
@@ -58,11 +61,34 @@ def _places(reader: Reader) -> list[str]:
     return sorted(useful, key=lambda name: (rank.get(name.lower(), len(rank)), name))
 
 
+def sought(root: list[Found]) -> bool:
+    """Whether programs may stand below: nothing of the root builds more than its deployment."""
+    return not any(one.strength >= STRONG for one in root if one.ecosystem != "kubernetes")
+
+
+def deployed(root: list[Found], beside: list[Found]) -> list[Found]:
+    """All that may be the program: manifests of Kubernetes at the root deploy what stands below."""
+    kept = [one for one in root if not beside or one.ecosystem != "kubernetes"]
+    return [*kept, *beside]
+
+
+def composed(reader: Reader) -> list[str]:
+    """Folders with sources that a compose file of the root builds, where there are several."""
+    near = [
+        path
+        for path in built(Folder(reader))
+        if _language(reader, path) and not is_auxiliary(path + "/x") and not is_aside(path + "/x")
+    ]
+    return near if len(near) > 1 else []
+
+
 def services(reader: Reader, found: list[Found]) -> list[Found]:
-    """The program of each folder that has one with a manifest of its own."""
+    """The program of each folder that has one with a manifest of its own, or is composed."""
     by_folder: dict[str, list[Found]] = {}
+    named = set(composed(reader)) if any(one.folder for one in found) else set()
     for one in found:
-        if one.folder and one.strength >= STRONG:
+        least = USELESS if one.folder in named and one.ecosystem not in PLAIN else STRONG
+        if one.folder and one.strength >= least:
             by_folder.setdefault(one.folder, []).append(one)
     chosen = (verdict(reader, group) for _, group in sorted(by_folder.items()))
     known = [one.best for one in chosen if one is not None]

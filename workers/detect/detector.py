@@ -48,13 +48,13 @@ def look(reader: Reader) -> Analysis:
     chosen = judge.verdict(reader, root)
     inside: list[Found] = []
     beside: list[Found] = []
-    if not place and (chosen is None or max(one.strength for one in root) < judge.STRONG):
+    if not place and (chosen is None or apps.sought(root)):
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
         beside = apps.services(reader, found)
         whole = together.built_by_root(reader, beside)
         if whole is not None:
             root, beside = [whole], []
-        chosen = judge.verdict(reader, [*root, *beside]) or chosen
+        chosen = judge.verdict(reader, apps.deployed(root, beside)) or chosen
     elif not place and chosen is not None:
         below = [
             one for path in together.server_folders(reader, chosen) for one in inspect(reader, path)

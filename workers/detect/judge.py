@@ -7,6 +7,7 @@ import msgspec
 from workers.detect.families import FAMILIES, share
 from workers.detect.found import Folder, Found
 from workers.detect.read import Reader
+from workers.detect.sources import is_aside
 
 USELESS = 0.15
 """A manifest this weak only holds tools: with no sources there is nothing to build."""
@@ -37,7 +38,8 @@ def score(reader: Reader, found: Found, beside: list[Found]) -> float:
     """
     part = share(Folder(reader, found.folder), found)
     bonus = 0.0
-    started = found.entry_point is not None or part >= 0.1
+    # what a build leaves (`target/main.js`) starts a program of other sources as well
+    started = part >= 0.1 or not is_aside(found.entry_point or "dist/")
     if found.kind in SERVING and found.strength >= STRONG and started:
         others = [one for one in beside if one is not found and one.strength >= STRONG]
         bonus = 1.0 if all(one.kind not in SERVING for one in others) else 0.2

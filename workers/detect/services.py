@@ -80,6 +80,22 @@ def published_port(folder: Folder) -> tuple[int, str, int] | None:
     return None
 
 
+def built(folder: Folder) -> list[str]:
+    """Folders below this one that its compose file builds containers of, in the file's order."""
+    file = folder.has(*COMPOSE)
+    named = folder.yaml(file, rank=2).get("services") if file else None
+    parts = named.values() if isinstance(named, dict) else ()
+    paths = [_context(part) for part in parts if isinstance(part, dict)]
+    return [path for path in dict.fromkeys(paths) if path in folder.reader.tree.folders]
+
+
+def _context(service: dict[str, Any]) -> str:
+    """The folder that a service of a compose file is built from; empty for none and the root."""
+    build = service.get("build")
+    context = build.get("context") if isinstance(build, dict) else build
+    return str(context or "").removeprefix("./").strip("/")
+
+
 def _compose_images(data: dict[str, Any], built: str) -> Iterator[str]:
     """Images of a compose file; where it builds the folder `built`, those that this waits for."""
     named = data.get("services")
@@ -96,12 +112,7 @@ def _compose_images(data: dict[str, Any], built: str) -> Iterator[str]:
 def _waited_for(services: dict[str, dict[str, Any]], built: str) -> set[str] | None:
     """What a service built from a folder waits for, all the way; None where it does not say."""
 
-    def folder(service: dict[str, Any]) -> str:
-        build = service.get("build")
-        context = build.get("context") if isinstance(build, dict) else build
-        return str(context or "").removeprefix("./").strip("/")
-
-    left = [name for name, service in services.items() if folder(service) == built]
+    left = [name for name, service in services.items() if _context(service) == built]
     if not any(services[name].get("depends_on") for name in left):
         return None
     seen: set[str] = set()

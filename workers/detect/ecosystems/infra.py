@@ -194,11 +194,14 @@ def _bare(folder: Folder) -> bool:
     """Whether no container's file is there, or one that starts from a bare system."""
     file = _contained(folder)
     text = folder.text(file, rank=2) if file else None
-    return text is None or bool(BARE.search(text))
+    last = text.rfind("\nFROM ") + 1 if text else 0
+    return text is None or bool(BARE.match(text, last) or not last and BARE.search(text))
 
 
 def _contained(folder: Folder) -> str | None:
-    return folder.has("Dockerfile", "Containerfile")
+    """The container's file, or the first of several that differ by an ending only."""
+    plain = folder.has("Dockerfile", "Containerfile")
+    return plain or next(iter(folder.like("Dockerfile.*")), None)
 
 
 def _only_enters(folder: Folder, scripts: list[str]) -> bool:
@@ -209,11 +212,17 @@ def _only_enters(folder: Folder, scripts: list[str]) -> bool:
 
 
 def _builds_images(folder: Folder) -> bool:
-    """Whether all that the scripts at the top do is build containers that stand further down."""
+    """Whether all that the scripts at the top do is build containers that stand further down.
+
+    Where there are far more containers than scripts, one that builds them tells it of all.
+    """
     top = folder.like("*.sh", "*.bash")
-    if not 0 < len(top) <= MOST_BUILDERS or not folder.find("Dockerfile", "Containerfile"):
+    files = folder.find("Dockerfile", "Containerfile")
+    many = len(files) >= 2 * len(top)
+    if not top or not files or not (many or len(top) <= MOST_BUILDERS):
         return False
-    return all(IMAGE.search(folder.text(path, rank=2) or "") for path in top)
+    build = (IMAGE.search(folder.text(path, rank=2) or "") for path in top[: MOST_BUILDERS + many])
+    return any(build) if many else all(build)
 
 
 def _mostly_shell(folder: Folder) -> bool:
