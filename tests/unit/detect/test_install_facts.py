@@ -239,3 +239,20 @@ def test_tests_that_pytest_would_not_take_for_tests(
     """It would find none and fail; where it finds some, nobody is told to look for more."""
     files = {"a.py": "x = 1\n", **dict.fromkeys(names, "import unittest\n")}
     assert facts(tmp_path, files).get("tests_named") == wanted
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"setup.cfg": "[flake8]\nmax-line-length = 100\n"}, None),
+        ({"setup.cfg": "[metadata]\nname = a\n", "setup.py": "import setuptools\n"}, "package"),
+        ({"setup.cfg": "[metadata]\nname = a\n", "pyproject.toml": ""}, "package"),
+        ({"setup.cfg": "[flake8]\n", "pyproject.toml": "[tool.ruff]\n"}, None),
+    ],
+)
+def test_settings_of_tools_make_no_package(
+    tmp_path: Path, files: dict[str, str], wanted: str | None
+) -> None:
+    """`pip install -e .` refuses a folder without setup.py and pyproject.toml."""
+    files = {"a.py": "x = 1\n", "requirements.txt": "click\n", **files}
+    assert facts(tmp_path, files).get("install") == wanted

@@ -36,7 +36,9 @@ def facts(found: Found, folder: Folder, project: Mapping[str, Any]) -> None:
     refuses where several folders could be one. It is absent where neither is so.
     """
     own = _table(project, "project")
-    built = "build-system" in project or folder.has("setup.py", "setup.cfg") is not None
+    # pip refuses a setup.cfg alone; and many hold nothing but settings of tools
+    described = folder.has("pyproject.toml") and "[metadata]" in (folder.text("setup.cfg") or "")
+    built = "build-system" in project or bool(folder.has("setup.py") or described)
     if built or (own and "src" in folder.folders):
         found.facts["install"] = "package"
     elif own or "dependency-groups" in project:
