@@ -37,6 +37,8 @@ class Lending:
         self._over = threading.Event()
         self.lent: list[Subject] = []
         """Projects whose request was taken."""
+        self.may_expire = False
+        """By a clock that jumped a token is too old, or of the future: no commit is right then."""
         self.statuses: Counter[int] = Counter()
         self.violations: list[str] = []
         forge.create_user("caller", token=CALLER_TOKEN)
@@ -110,6 +112,8 @@ class Lending:
                     found.append(f"{subject.path}: the lent token outlived its run")
             view = self._forge.project(subject.id)
             authors = [c.author for c in view.commits if f"{TRAILER}: " in c.message]
+            if self.may_expire and not authors and not view.merge_requests:
+                continue
             if authors != ["Caller"] or len(view.merge_requests) != 1:
                 counts = f"{authors}, {len(view.merge_requests)} merge requests"
                 found.append(f"{subject.path}: commits with a lent token by {counts}")

@@ -12,6 +12,7 @@ from tests.chaos import canaries, oracle
 from tests.chaos.points import CLOCK
 from tests.chaos.rig import rig
 from tests.chaos.traffic import Sender, make, populate
+from workers.lent import LENT_S
 
 JUMP_S = 12.0
 BACK_S = 60.0
@@ -29,6 +30,7 @@ def test_a_clock_that_jumps_and_comes_back(tmp_path: Path, jump: int) -> None:
     path = os.pathsep.join([str(here / "sitecustomize"), str(here.parents[1])])
     environment = {CLOCK: str(clock), "PYTHONPATH": path}
     with rig(tmp_path / "rig", 2, environment) as tried:
+        tried.lending.may_expire = jump > LENT_S or jump < 0
         subjects = populate(tried.forge, 10, canaries.FILES)
         sender = Sender(tried.program.url, make(subjects, 200, seed=8), seconds=3 * JUMP_S)
         sender.start()
