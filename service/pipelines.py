@@ -46,7 +46,7 @@ class Retrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def workflow(request: Request) -> Response:
-    """Make a run for the project at `repo_url`."""
+    """Make a run for the project at `repo_url`; one under way that does the same is the answer."""
     if auth.given_bearer(request) is not None:
         await auth.bearer(request, auth.Role.OPERATE)
         asked = await read_json(request, Workflow)
@@ -66,9 +66,11 @@ async def workflow(request: Request) -> Response:
     )
     try:
         run = await run_in_threadpool(ask, *_ledgers(request), found.project, "workflow", options)
-    except Busy:
+    except Busy as busy:
         await run_in_threadpool(lent.drop, handle)
-        raise
+        run = await run_in_threadpool(request.state["stores"].runs.get, busy.run)
+        if _wanted(run.options, request) != _wanted(options, request):
+            raise
     return await _answer(request, run)
 
 
@@ -81,6 +83,12 @@ async def retrigger(request: Request) -> Response:
         ask, *_ledgers(request), project, "retrigger", options, force=asked.force
     )
     return await _answer(request, run)
+
+
+def _wanted(options: Options, request: Request) -> Options:
+    """What was asked for, however it was said: whose token does it makes no difference."""
+    auto_commit = options.auto_commit or str(request.state["settings"].auto_commit)
+    return msgspec.structs.replace(options, auto_commit=auto_commit, force=False, lent="")
 
 
 def _ledgers(request: Request) -> tuple[Ledger, RunStore]:

@@ -218,10 +218,23 @@ def test_auto_commit_may_be_a_boolean(
     assert runs.get(run["id"]).options.auto_commit == kept
 
 
-def test_a_second_workflow_is_409_and_names_the_run(service: Running) -> None:
-    """One run per project at a time."""
+def test_a_second_workflow_is_the_same_run(service: Running) -> None:
+    """One run per project at a time: who asks again, in other words even, is told of it."""
     first = workflow(service).json()
-    answer = workflow(service)
+    for again in (workflow(service), workflow(service, auto_commit=True)):
+        assert again.status_code == 202 and again.json()["id"] == first["id"]
+        assert again.headers["location"] == f"/api/v1/runs/{first['id']}"
+
+
+@pytest.mark.parametrize(
+    "other", [{"use_template_only": True}, {"branch": "next"}, {"auto_commit": False}]
+)
+def test_another_workflow_meanwhile_is_409_and_names_the_run(
+    service: Running, other: dict[str, Any]
+) -> None:
+    """What is under way would not do what is asked."""
+    first = workflow(service).json()
+    answer = workflow(service, **other)
     assert answer.status_code == 409
     assert answer.json()["run"] == first["id"]
     assert answer.headers["content-type"] == "application/problem+json"

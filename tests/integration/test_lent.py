@@ -132,9 +132,11 @@ def test_it_is_gone_when_the_run_ends(
 
 
 def test_a_refused_request_leaves_none(service: Running, redis_client: redis.Redis) -> None:
-    """409 while a run is on its way: the second token is dropped, the first stays."""
+    """While a run is on its way a second token is dropped, whether the request joins it (202) or
+    wants another (409); the first stays."""
     assert _ask(service).status_code == 202
-    assert _ask(service).status_code == 409
+    assert _ask(service).status_code == 202
+    assert _ask(service, auto_commit="none").status_code == 409
     assert len(_handles(redis_client)) == 1
     service.gitlab.levels[CALLER_TOKEN] = 20
     assert _ask(service).status_code == 403
