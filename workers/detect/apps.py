@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fnmatch import fnmatchcase
 
 from workers.detect.analysis import Analysis, App
@@ -18,6 +19,8 @@ LIMIT = 12
 """Members of a workspace whose manifests are read."""
 DEPLOYS = ("helm", "kubernetes")
 PLAIN = ("static", "docker", "shell")
+MANY = 5
+"""Of so many services the ecosystem of two thirds is the repository's."""
 PROGRAMS = 24
 """Folders of programs side by side that are looked at."""
 
@@ -70,6 +73,14 @@ def deployed(root: list[Found], beside: list[Found]) -> list[Found]:
     """All that may be the program: manifests of Kubernetes at the root deploy what stands below."""
     kept = [one for one in root if not beside or one.ecosystem != "kubernetes"]
     return [*kept, *beside]
+
+
+def majority(beside: list[Found]) -> list[Found]:
+    """The services of the one ecosystem that most of many belong to; empty where none has that."""
+    kinds = Counter(one.ecosystem for one in beside)
+    name, count = max(kinds.items(), key=lambda item: item[1], default=("", 0))
+    many = len(beside) >= MANY and 3 * count >= 2 * len(beside)
+    return [one for one in beside if one.ecosystem == name] if many else []
 
 
 def composed(reader: Reader) -> list[str]:

@@ -54,13 +54,14 @@ def look(reader: Reader) -> Analysis:
         whole = together.built_by_root(reader, beside)
         if whole is not None:
             root, beside = [whole], []
-        chosen = judge.verdict(reader, apps.deployed(root, beside)) or chosen
+        most = apps.majority(beside)
+        chosen = judge.verdict(reader, most or apps.deployed(root, beside)) or chosen
     elif not place and chosen is not None:
         below = [
             one for path in together.server_folders(reader, chosen) for one in inspect(reader, path)
         ]
         beside = together.with_servers(chosen, below)
-    if chosen is None or chosen.best.strength <= judge.USELESS:
+    if chosen is None or chosen.best.strength <= judge.USELESS or loose.deployed(reader, chosen):
         chosen = loose.dominant(reader) or chosen
     if chosen is not None:
         looked_at = apps.worth_reading(chosen.best)

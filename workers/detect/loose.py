@@ -16,12 +16,34 @@ from workers.detect.sources import extension, extensions, is_aside, is_named_asi
 
 STRENGTH = 0.25
 MOST_SCRIPTS = 3
+FEW = 3
+"""So many sources for each file of Terraform are the program."""
+SQL = 5
+"""So many files of SQL for each source are a database's, not a program's."""
+
+
+def deployed(reader: Reader, chosen: Verdict) -> bool:
+    """Whether what was chosen, below the root, only deploys a program without a manifest.
+
+    A chart does where the root's container is built of sources, Terraform where its files are few.
+    """
+    folder = Folder(reader)
+    if "/" not in chosen.best.manifest:
+        return False
+    counts = folder.sources
+    most = max((n for language, n in counts.items() if language not in GLUE), default=0)
+    if chosen.best.ecosystem == "terraform":
+        return most >= FEW * max(1, counts.get("terraform", 0))
+    chart = chosen.best.ecosystem == "helm"
+    return chart and most > 0 and folder.has(*DOCKERFILES) is not None
 
 
 def dominant(reader: Reader) -> Verdict | None:
     """The language with the most sources, markup only where there is nothing else."""
     folder = Folder(reader)
     counts = {name: n for name, n in folder.sources.items() if name not in GLUE} or folder.sources
+    if len(folder.find("*.sql")) >= SQL * max(1, sum(folder.sources.values())):
+        return None  # what a database is migrated with; scripts may stand among that
     if counts:
         language = max(sorted(counts), key=lambda name: counts[name])
         of_it = (p for p in folder.below if extensions().get(extension(p)) == language)

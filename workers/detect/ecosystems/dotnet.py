@@ -30,7 +30,7 @@ SHARED = (
     "tests/Directory.Build.props",
 )
 MOST = 60  # projects of one solution that are looked at
-STARTS = ("Program.cs", "Program.fs", "Program.vb", "Startup.cs")
+STARTS = ("Program.cs", "Program.fs", "Program.vb", "Startup.cs", "Global.asax")
 READ = 5  # project files: the program's, and one with tests
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from workers.detect import frameworks, versions
@@ -38,7 +39,7 @@ def inspect(folder: Folder, example: str = "") -> Found | None:
     `example` is a source further down that stands for the folder where nothing else does.
     """
     manifests = [name for name in MANIFESTS if folder.has(name)]
-    scripts = folder.like("*.py")
+    scripts = [name for name in folder.like("*.py") if not re.match(r"(example|sample)s?\b", name)]
     requirements = folder.like("requirements*.txt", "requirements*.in")
     if folder.folders & {"requirements"}:
         folder.reader.want_listing(folder.full("requirements"))
