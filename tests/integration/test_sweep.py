@@ -188,6 +188,16 @@ def test_a_lost_verdict_is_noticed_after_five_silent_minutes(case: Case) -> None
     assert case.told(case.sweep(), project) == []
 
 
+def test_sweeps_that_come_often_notice_a_lost_verdict_sooner(case: Case) -> None:
+    """After half of the time between two."""
+    case.parts.settings = case.parts.settings.model_copy(update={"sweep_interval_s": 60.0})
+    project, _ = awaiting(case, "often")
+    case.later = 25_000
+    assert "no verdict" not in [f.kind for f in case.told(case.sweep(), project)]
+    case.later = 35_000
+    assert "no verdict" in [f.kind for f in case.told(case.sweep(), project)]
+
+
 def test_a_run_given_up_without_a_verdict_is_settled_late(case: Case) -> None:
     """`unconfirmed` since no runner came; its pipeline ended after all."""
     project, run = awaiting(case, "late")

@@ -15,7 +15,8 @@ from workers.runs import Run, State
 from workers.sweep.at_work import Sweep
 
 SILENT_MS = 5 * 60 * 1000
-"""A pipeline of which nothing was heard for so long is looked at."""
+"""A pipeline of which nothing was heard for so long is looked at; sooner where sweeps come more
+often than every ten minutes: after half of the time between two."""
 STUCK_MS = 10 * 60 * 1000
 LOOKED_BACK_MS = 7 * 86400 * 1000
 PAGE = 50
@@ -66,7 +67,8 @@ def _look(sweep: Sweep, run: Run) -> None:
     parts, project = sweep.parts, run.project.id
     heard = parts.ledger.heard(project).get(run.commit.sha)
     last = max(run.committed_ms, heard.at if heard else 0)
-    if sweep.now - last < SILENT_MS and not sweep.at.thorough:
+    silent = min(SILENT_MS, parts.settings.sweep_interval_s * 1000 / 2)
+    if sweep.now - last < silent and not sweep.at.thorough:
         return
     rows = parts.gitlab.pipelines(project, run.commit.sha)
     newest = max(rows, key=lambda row: row.id, default=None)
