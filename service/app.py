@@ -87,7 +87,7 @@ def _lifespan(
                 _async_redis(settings, STREAM_S, FOLLOWERS + 10)
             )
             sync = open_now.enter_context(_sync_redis(settings))
-            http = await open_now.enter_async_context(_http())
+            http = await open_now.enter_async_context(open_http())
             inbox = Inbox(short)
             open_now.push_async_callback(inbox.close)
             stores = Stores.over(sync, settings)
@@ -118,9 +118,12 @@ def _sync_redis(settings: Settings) -> redis.Redis:
     )  # fmt: skip
 
 
-def _http() -> httpx.AsyncClient:
-    # No redirects and no proxies from the environment: a token goes where the settings say.
+def open_http() -> httpx.AsyncClient:
+    """The client for everything that a request asks elsewhere: GitLab, Ollama, Chroma."""
+    # No redirects and no proxies from the environment: a token goes where the settings say. Its
+    # SSL_CERT_FILE counts: it names the private authority of a GitLab.
     return httpx.AsyncClient(
+        verify=httpx.create_ssl_context(),
         follow_redirects=False, trust_env=False, timeout=httpx.Timeout(10, connect=3),
         headers={"Accept-Encoding": "identity", "User-Agent": "devops-backend"},
     )  # fmt: skip

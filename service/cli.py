@@ -53,6 +53,11 @@ def main() -> None:
     except BackendError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        sys.exit(1)
     except RedisError as error:
         typer.echo(f"error: REDIS_URL: Redis does not answer ({type(error).__name__})", err=True)
         sys.exit(1)

@@ -81,6 +81,8 @@ def _run(keep: bool, as_json: bool) -> int:
             screen.print(f"GitLab sandbox: {gitlab.url}   Ctrl-C ends both.")
             screen.print("By hand, in another terminal:")
             screen.print(f"    export GITLAB_URL={gitlab.url} GITLAB_TOKEN={gitlab.token}")
+            screen.print(f"    export DEVOPS_BACKEND_URL={stack.url}")
+            screen.print(f"    export DEVOPS_BACKEND_DATA={stack.settings.devops_backend_data}")
             screen.print(f"    devops-backend analyze {gitlab.url}/shop/orders")
             stack.run(stop_on_signals())
     return 0 if good else 1

@@ -138,7 +138,7 @@ def status_of(stores: Stores, project: Project) -> ProjectStatus:
         next_step=decided.get("next_step") or _next_step(decided, run),
         run=public(run, contents=False) if run else None,
         merge_request=_merge_request(stores, project.id, facts),
-        hook={_hook_fact(k): _fact(k, v) for k, v in facts.items() if k.startswith("hook")},
+        hook={name: _fact(k, facts[k]) for k, name in HOOK.items() if k in facts},
         facts={
             k: _fact(k, v) for k, v in facts.items() if k not in SHOWN and not k.startswith("hook")
         },
@@ -162,15 +162,11 @@ SHOWN = frozenset(
      "next_step", "run", "active", "merge_request", "merge_request_state", "generate_wanted",
      "generate_done", "record_wanted", "record_done"}
 )  # fmt: skip
+HOOK = {"hook": "state", "hook_at": "at", "hook_url": "url"}
 
 
 def _fact(name: str, value: str) -> str:
     return iso(int(value)) if name.endswith("_at") and value.isdigit() else value
-
-
-def _hook_fact(name: str) -> str:
-    """`hook` is its state, `hook_at` and `hook_url` say when and where."""
-    return name.removeprefix("hook").removeprefix("_") or "state"
 
 
 def _last_event(facts: dict[str, str]) -> LastEvent | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,7 @@ def generate(
         Path | None, typer.Option(help="Folder to write the files to; else they are printed.")
     ] = None,
     template_only: Annotated[bool, typer.Option("--template-only", help="Skip the model.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files in --out.")] = False,
     as_json: Json = False,
 ) -> None:
     """Analyse, choose, generate and validate; commits nothing."""
@@ -58,10 +60,7 @@ def generate(
     subject = _subject(target, ref)
     result = preview.generate(subject, template_only=template_only, say=output.note)
     if out is not None:
-        for path, text in result.files.items():
-            out.mkdir(parents=True, exist_ok=True)
-            (out / path).write_text(text)
-            output.note(f"wrote {out / path}")
+        _write(out, result.files, force=force)
     if as_json:
         output.print_json(result.shown())
     elif out is None:
@@ -72,6 +71,18 @@ def generate(
     for error in result.errors:
         output.note(f"error: {error}")
     raise typer.Exit(1 if result.errors else 0)
+
+
+def _write(folder: Path, files: Mapping[str, str], *, force: bool) -> None:
+    """All of them or none. Raises Rejected where one would be written over that is not ours."""
+    for path, text in files.items():
+        there = folder / path
+        if not force and there.exists() and there.read_text(errors="replace") != text:
+            raise Rejected(f"{there} is there already; --force writes over it, nothing was written")
+    for path, text in files.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+        output.note(f"wrote {folder / path}")
 
 
 def validate(

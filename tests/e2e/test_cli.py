@@ -256,6 +256,16 @@ def test_generate_writes_only_into_the_folder_that_was_named(tmp_path: Path) -> 
     assert files == {".gitlab-ci.yml", "Dockerfile", ".dockerignore"}
     checked = devops("validate", str(tmp_path / "out" / ".gitlab-ci.yml"))
     assert checked.returncode == 0, checked.stdout
+    (tmp_path / "out" / ".gitlab-ci.yml").write_text("mine: {script: [echo mine]}\n")
+    (tmp_path / "out" / "Dockerfile").unlink()
+    again = ("generate", str(SAMPLES / "go-hello"), "--out")
+    kept = devops(*again, str(tmp_path / "out"))
+    assert kept.returncode == 1 and "--force" in kept.stderr
+    assert "mine" in (tmp_path / "out" / ".gitlab-ci.yml").read_text()
+    assert not (tmp_path / "out" / "Dockerfile").exists()
+    assert devops(*again, str(tmp_path / "out"), "--force").returncode == 0
+    onto = devops(*again, str(tmp_path / "out" / "Dockerfile"))
+    assert onto.returncode == 1 and onto.stderr.splitlines()[-1].startswith("error: ")
     printed = devops("generate", str(SAMPLES / "go-hello"), "--template-only", "--json")
     made = {file["path"]: file["content"] for file in json.loads(printed.stdout)["files"]}
     assert "learn_record" in yaml.safe_load(made[".gitlab-ci.yml"])
