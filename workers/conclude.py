@@ -6,7 +6,7 @@ Each part may be done again: the run's own end is written last of all.
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Literal, cast
 
 import structlog
 from msgspec.structs import replace
@@ -26,6 +26,8 @@ from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
 
+LOOKED_THROUGH = 20
+"""Runs of a project, newest first, that may have been about the same commit."""
 By = Literal["event", "poll"]
 
 
@@ -73,14 +75,14 @@ def _outcome(found: Verdict) -> tuple[State, str | None, str]:
 def _learn(
     parts: Parts, run: Run, state: PipelineState, found: Verdict
 ) -> dict[str, object] | None:
-    """Its proven success or its own failure, once: a branch's and a merge request's pipeline of
-    the same commit are one outcome, of which the newest verdict stands."""
+    """Its proven success or its own failure, once: all pipelines of one commit are one outcome, of
+    which the newest verdict stands."""
     plan = plan_of(run)
     files = {file.path: file.content or "" for file in run.files}
     taught = lesson(plan, analysis_of(run), files) if plan is not None else None
     if taught is None or not found.counts:
         return run.learned
-    counted = int((run.learned or {}).get("pipeline", state.id))
+    counted = _counted(parts, run, state.id)
     known = learn(
         parts.learned,
         parts.index,
@@ -98,6 +100,16 @@ def _learn(
     return {
         "id": known.id, "outcome": outcome, "pipeline": counted, "degraded": known.degraded,
     }  # fmt: skip
+
+
+def _counted(parts: Parts, run: Run, pipeline: int) -> int:
+    """The pipeline under which this commit's outcome is counted: the first, whichever run asked; a
+    re-trigger that found nothing new to commit tells nothing new."""
+    sha = run.commit.sha if run.commit else ""
+    for one in (run, *parts.runs.page(project=run.project.id, limit=LOOKED_THROUGH)):
+        if one.learned and one.commit and one.commit.sha == sha:
+            return int(cast("int", one.learned["pipeline"]))
+    return pipeline
 
 
 def _tell(parts: Parts, run: Run, state: PipelineState, found: Verdict) -> None:

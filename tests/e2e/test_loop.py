@@ -93,6 +93,25 @@ def test_the_second_project_of_a_stack_starts_from_what_was_learned(running: Wor
     assert record["successes"] >= 2 and record["failures"] == 0
 
 
+def test_a_retrigger_that_commits_nothing_new_teaches_nothing_new(running: World) -> None:
+    """One commit is one outcome, however often it is asked about. Several projects: which of a
+    commit's two pipelines ends first, and is counted, is chance."""
+    projects = [running.born("again", sample="go-hello") for _ in range(6)]
+    [taught] = {running.run(project, "succeeded")["learned"]["id"] for project in projects}
+    running.quiet()
+
+    def successes() -> int:
+        rows = running.api.get("/api/v1/learned", params={"language": "go"}).json()["learned"]
+        return next(int(row["successes"]) for row in rows if row["id"] == taught)
+
+    before = successes()
+    for project in projects:
+        running.api.post(f"/api/v1/projects/{project}/retrigger", json={}).raise_for_status()
+    again = [running.run(project, "succeeded", count=2) for project in projects]
+    running.quiet()
+    assert {run["learned"]["id"] for run in again} == {taught} and successes() == before
+
+
 def test_a_healthy_run_polls_nothing_and_makes_eight_calls_at_most(running: World) -> None:
     """From first push to draft merge request, counted at GitLab's own door."""
     project = running.born("frugal")
