@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from workers.clients.chroma import Index
 from workers.embedded import find_running, find_running_chroma
-from workers.errors import BackendError, Denied, Misconfigured, Retryable
+from workers.errors import BackendError, Denied
 from workers.settings import Settings
 from workers.wiring import Parts
 
@@ -31,24 +31,64 @@ class Check(msgspec.Struct, frozen=True):
 def run(settings: Settings) -> list[Check]:
     """All checks, in the order in which a broken one explains the next."""
     parts = Parts(settings)
-    checks: tuple[Callable[[Parts], Check], ...] = (
-        _gitlab, _token, _hooks, _redis, _chroma, _ollama, _registry,
-    )  # fmt: skip
-    return [check(parts) for check in checks]
+    gitlab = _gitlab(parts)
+    if gitlab.state == "ok":
+        token = _line(_token, parts)
+        refused = Check("hooks", "failed", "not asked: the token does not work")
+        asked = [token, _line(_hooks, parts) if token.state == "ok" else refused]
+    else:
+        unasked = "not asked: GitLab is not reachable"
+        asked = [Check(name, "failed", unasked) for name in ("token", "hooks")]
+    rest: tuple[Callable[[Parts], Check], ...] = (_redis, _chroma, _ollama, _registry)
+    return [gitlab, *asked, *(_line(check, parts) for check in rest)]
+
+
+def _line(check: Callable[[Parts], Check], parts: Parts) -> Check:
+    """A check's line, also where it cannot even be asked: the others get theirs all the same."""
+    try:
+        return check(parts)
+    except (BackendError, RedisError, httpx.InvalidURL, OSError, ValueError) as error:
+        name = check.__name__.strip("_")
+        return Check(name, "failed", f"{type(error).__name__}: {error}", "see the reason")
 
 
 def _gitlab(parts: Parts) -> Check:
     url = parts.settings.gitlab_url
     try:
-        answer = httpx.get(f"{url}/api/v4/version", timeout=5, follow_redirects=False)
-    except httpx.HTTPError as error:
-        return Check("gitlab", "failed", f"{url}: {error}", "GITLAB_URL should be its address")
+        # As the client goes there: through no proxy of the environment.
+        with httpx.Client(verify=httpx.create_ssl_context(), trust_env=False) as client:
+            answer = client.get(f"{url}/api/v4/version", timeout=5)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Check("gitlab", "failed", *_unreachable(url, str(error) or type(error).__name__))
+    except OSError as error:  # httpx reads the file before it calls
+        fix = (
+            "SSL_CERT_FILE and SSL_CERT_DIR should name certificates that can be read, or be unset"
+        )
+        return Check("gitlab", "failed", f"{url} was not asked: {error}", fix)
     if answer.status_code in (200, 401):
         return Check("gitlab", "ok", url)
-    return Check(
-        "gitlab", "failed", f"{url} answers {answer.status_code}, which is no GitLab's answer",
-        "GITLAB_URL should be the address itself, not one that redirects to it",
-    )  # fmt: skip
+    fix = "GITLAB_URL should be the address itself, not one that redirects to it"
+    if answer.status_code == 404:
+        path = urlsplit(url).path
+        fix = f"GITLAB_URL should be GitLab's own address; {url}/api/v4 is not there"
+        fix += f": is its path {path} right?" if path else ": does GitLab live under a path?"
+    said = f"{url} answers {answer.status_code}, which is no GitLab's answer"
+    return Check("gitlab", "failed", said, fix)
+
+
+def _unreachable(url: str, why: str) -> tuple[str, str]:
+    """What is wrong with the way to GitLab, and the fix."""
+    if "WRONG_VERSION_NUMBER" in why:
+        return (
+            f"{url}: https is spoken to a port that speaks http",
+            "GITLAB_URL should begin with http://, or name the port that speaks https",
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return (
+            f"{url}: its certificate is not trusted ({why})",
+            "SSL_CERT_FILE should name a file with the certificate of your private authority",
+        )
+    return f"{url}: {why}", "GITLAB_URL should be its address"
 
 
 def _token(parts: Parts) -> Check:
@@ -56,7 +96,7 @@ def _token(parts: Parts) -> Check:
     try:
         user = parts.gitlab.me()
         version = parts.gitlab.version()
-    except (Misconfigured, Denied, Retryable) as error:
+    except BackendError as error:
         return Check("token", "failed", str(error), fix)
     return Check("token", "ok", f"user {user.username}, GitLab {version}")
 

@@ -1,4 +1,5 @@
-"""Secrets that are made at the first start and kept in the data folder, readable by their owner.
+"""Secrets that are made at the first start and kept in the data folder, readable by their owner;
+and the address that the receiver runs under, for commands of other shells.
 
 API tokens are kept as hashes: whoever reads the folder cannot sign in with what stands there.
 """
@@ -71,6 +72,27 @@ def kept_secret(path: Path, stored: Callable[[str], str] = str) -> tuple[str, st
     if len(kept) < SHORTEST:
         raise Misconfigured(f"DEVOPS_BACKEND_DATA: {path} is damaged; delete it to make a new one")
     return kept, None
+
+
+def keep_url(data: Path, url: str) -> None:
+    """Keep the receiver's address in the data folder. Raises Misconfigured."""
+    place = data / "receiver"
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.mkdir(exist_ok=True, mode=0o700)
+        os.replace(_draft(place / "url", url), place / "url")
+    except OSError as error:
+        raise _unusable(place, error) from None
+
+
+def kept_url(data: Path) -> str | None:
+    """The address that the receiver of this data folder was started under last; None without."""
+    try:
+        return (data / "receiver" / "url").read_text().strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(data / "receiver", error) from None
 
 
 def _unusable(path: Path, error: OSError) -> Misconfigured:

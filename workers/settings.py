@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers.errors import Misconfigured
-from workers.kept import kept_api_token, kept_secret
+from workers.kept import kept_api_token, kept_secret, kept_url
 
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
@@ -203,6 +203,24 @@ class Settings(BaseSettings):
             name = str(first["loc"][0]).upper() if first["loc"] else "settings"
             reason = first["msg"].removeprefix("Value error, ")
             raise Misconfigured(f"{name}: {reason}") from None
+
+    def with_receivers_url(self, *, required: bool = False) -> Settings:
+        """These settings with the receiver's address that is set, else kept in the data folder.
+
+        A shell that does not know it must not lead webhooks to the default, so where it is neither
+        set nor kept `required` raises Misconfigured.
+        """
+        if "devops_backend_url" in self.model_fields_set:
+            return self
+        if (url := kept_url(self.devops_backend_data)) is not None:
+            return self.model_copy(update={"devops_backend_url": url})
+        if required:
+            raise Misconfigured(
+                "DEVOPS_BACKEND_URL: should be the address that GitLab reaches the receiver at; set"
+                " it, or run this where `up` or `serve` has run (it is kept in"
+                f" {self.devops_backend_data})"
+            )
+        return self
 
     def with_webhook_secret(self, *, make: bool = True) -> Settings:
         """These settings with the webhook secret that is set, else kept, else made and kept.

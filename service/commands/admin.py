@@ -40,7 +40,7 @@ def doctor(as_json: Json = False) -> None:
     """Check GitLab, token, hooks, Redis, Chroma, Ollama and the registry; a line each."""
     from service import checks
 
-    found = checks.run(Settings.load())
+    found = checks.run(Settings.load().with_receivers_url())
     if as_json:
         output.print_json(found)
     else:
@@ -64,7 +64,7 @@ def hooks_install(
 
     from service.stack import require_secret
     from workers.audit import acting
-    from workers.clients.gitlab_hook_care import ensure
+    from workers.clients.gitlab_hook_care import WRITTEN_ANEW, ensure
     from workers.hook_secrets import for_hook
 
     parts, url = _parts()
@@ -80,6 +80,8 @@ def hooks_install(
     else:
         how = "created" if state.created else "written anew"
         output.console().print(f"{what} {state.id} {how} → {url}")
+        if state.repaired not in ((), (WRITTEN_ANEW,)):
+            output.note(f"note: {'; '.join(state.repaired)}")
     for note in _notes(state, given.signing is not None):
         output.note(f"note: {note}")
 
@@ -117,6 +119,7 @@ def _parts() -> tuple[Parts, str]:
         settings = settings.model_copy(update={"redis_url": running})
     if settings.gitlab_token is None:
         raise Misconfigured("GITLAB_TOKEN: should be an access token with scope api")
+    settings = settings.with_receivers_url(required=True)
     return Parts(settings), hook_url(settings.devops_backend_url)
 
 

@@ -52,7 +52,7 @@ def sweep(as_json: Json = False) -> None:
     settings = Settings.load().with_webhook_secret(make=False).with_key(make=False)
     require_gitlab(settings)
     require_secret(settings)
-    parts = Parts(_with_redis(settings))
+    parts = Parts(_with_redis(settings.with_receivers_url(required=True)))
     asked = parts.sweeps.ask()
     while True:
         with acting(f"command line ({getpass.getuser()})", "sweep"):

@@ -81,7 +81,7 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
 
     from service.app import create_app
     from service.protocol import Protocol
-    from service.stack import port_of, upgrade_store
+    from service.stack import listen, port_of, upgrade_store
     from workers import logs
     from workers.supervisor import bind_to_parent, stop_on_signals
 
@@ -99,12 +99,16 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
     # place that second one does not kill us, and the exit code says that all went well.
     stop_on_signals()
     config = uvicorn.Config(
-        create_app(settings), host=host, port=port or port_of(settings.devops_backend_url),
-        http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=10, timeout_keep_alive=30,
+        create_app(settings), http=Protocol, ws="none", lifespan="on", log_config=None,
+        access_log=False, server_header=False, timeout_graceful_shutdown=10, timeout_keep_alive=30,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    server.run(sockets=None if fd is None else [socket.socket(fileno=fd)])
+    given = socket.socket(fileno=fd) if fd is not None else None
+    port = port or port_of(settings.devops_backend_url)
+    with given or listen(host, port) as listening:
+        # Only now: another receiver's address stays kept where this one cannot start beside it.
+        _keep_url(settings)
+        server.run(sockets=[listening])
     if not server.started:
         raise typer.Exit(1)
 
@@ -136,7 +140,7 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_receivers_secrets(_with_redis(Settings.load()))
+    settings = _with_receivers_secrets(_with_redis(Settings.load())).with_receivers_url()
     logs.configure(settings, name="work")
     upgrade_store(settings)
     commands = {
@@ -205,6 +209,17 @@ def ticker() -> None:
     sweeps = Sweeps(redis, settings.sweep_interval_s)
     ahead_s = max(settings.poll_limit_s, settings.sweep_interval_s, LONGEST_WAIT_S) + 60
     Ticker(Ledger(redis), sweeps, ahead_s).run(stop_on_signals())
+
+
+def _keep_url(settings: Settings) -> None:
+    """For commands that are not told the address. A folder that may not be written stops nobody."""
+    from workers.errors import Misconfigured
+    from workers.kept import keep_url
+
+    try:
+        keep_url(settings.devops_backend_data, settings.devops_backend_url)
+    except Misconfigured as error:
+        structlog.get_logger(__name__).warning("the address is not kept", reason=str(error))
 
 
 def _show_once(settings: Settings, made: list[str]) -> None:

@@ -35,6 +35,7 @@ from tests.support.service import (
 )
 from workers import hooking
 from workers.clients.gitlab import GitLab, ensure_system_hook
+from workers.clients.gitlab_hook_care import WRITTEN_ANEW
 from workers.embedded import EmbeddedRedis
 from workers.hook_secrets import own_signing, own_token
 from workers.ledger import Ledger
@@ -170,7 +171,7 @@ def test_each_project_is_given_its_own(
         assert push.headers["webhook-signature"] == made["webhook-signature"]
         assert hooking.ensure(parts, project) == "created" and writes(at) == []
         rotated = parts_at(at, redis_server.url, backend, NEW, OLD)
-        assert hooking.ensure(rotated, project) == "it was to be written anew"
+        assert hooking.ensure(rotated, project) == WRITTEN_ANEW
         assert writes(at) == ["PUT"]
         at.control.push(project, {"a": "3"})
         assert box.wait("push", 2)[1].headers["x-gitlab-token"] == of(project)

@@ -7,15 +7,22 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+import redis
 from pydantic import SecretStr
 
 from tests.support.gitlab import BOT_TOKEN, Instance
 from tests.support.mailbox import Mailbox, mailbox
+from workers.deliveries import now_ms
+from workers.embedded import EmbeddedRedis, free_port
 from workers.hook_secrets import own_token
+from workers.ledger import Ledger
 
 SECRET = "canary-secret-0123456789"
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -38,8 +45,11 @@ class Shell:
         }  # fmt: skip
 
     def hooks(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.types("hooks", *words, **env)
+
+    def types(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "service.cli", "hooks", *words],
+            [sys.executable, "-m", "service.cli", *words],
             capture_output=True, text=True, timeout=60, env={**self.env, **env},
             cwd=Path(__file__).parents[2],
         )  # fmt: skip
@@ -169,3 +179,80 @@ def test_a_name_that_is_nothing(shell: Shell) -> None:
     for option in ("--group", "--project"):
         done = shell.hooks("check", option, "no/such")
         assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+@contextmanager
+def receiver(shell: Shell, url: str) -> Iterator[None]:
+    """`serve` in a process of its own, at the address that it is told."""
+    command = [sys.executable, "-m", "service.cli", "serve"]
+    env = {**shell.env, "DEVOPS_BACKEND_URL": url}
+    with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and process.poll() is None:
+                try:
+                    httpx.get(f"{url}/health/live", trust_env=False, timeout=5)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.05)
+            assert process.poll() is None
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def test_without_an_address_no_webhook_is_written(at: Instance, shell: Shell) -> None:
+    """Neither set nor kept by a receiver: one line names the variable, and GitLab hears nothing."""
+    at.control.create_project("acme/nowhere")
+    del shell.env["DEVOPS_BACKEND_URL"]
+    shell.env |= {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    at.control.forget_calls()
+    for words in (
+        ("hooks", "install", "--project", "acme/nowhere"),
+        ("sweep",),
+        ("hooks", "check"),
+    ):
+        done = shell.types(*words, DEVOPS_BACKEND_KEY="k" * 43)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert done.stderr.startswith("error: DEVOPS_BACKEND_URL: ")
+    assert at.control.calls() == []
+
+
+def test_the_address_of_the_running_receiver_is_taken(
+    at: Instance, shell: Shell, redis_server: EmbeddedRedis, redis_client: redis.Redis
+) -> None:
+    """Another shell leads no webhook astray: what `serve` runs under is kept, and what is set wins.
+    A receiver that could not start leaves it; how an address changed is said with both."""
+    project = at.control.create_project("acme/led", files={"a": "1"}).id
+    port = free_port()
+    real, other = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/other"
+    del shell.env["DEVOPS_BACKEND_URL"]
+    shell.env["REDIS_URL"] = redis_server.url
+
+    def leads_to(base: str) -> bool:
+        urls = [hook.url for hook in at.gitlab.project_hooks(project)]
+        return urls == [f"{base}/webhooks/gitlab"]
+
+    options = ("--project", "acme/led")
+    with receiver(shell, real):
+        second = shell.types("serve", DEVOPS_BACKEND_URL=other)
+        assert second.returncode == 1 and "DEVOPS_BACKEND_URL" in second.stderr
+        made = shell.hooks("install", *options)
+        assert made.returncode == 0 and made.stderr == "" and leads_to(real)
+        moved = shell.hooks("install", *options, DEVOPS_BACKEND_URL=other)
+        change = "its address was {0}/webhooks/gitlab; rewritten to {1}/webhooks/gitlab"
+        assert moved.stderr.strip() == f"note: {change.format(real, other)}" and leads_to(other)
+        wrong = shell.hooks("check", *options)
+        assert wrong.returncode == 1 and f"its address was {other}/" in wrong.stdout
+        known: dict[str, str | int] = {
+            "run": "made-before",
+            "settled": "archived",
+            "settled_at": now_ms(),
+        }
+        Ledger(redis_client).note_project(project, known)
+        swept = shell.types("sweep", "--json")
+        assert swept.returncode == 0, swept.stderr
+        told = [row for row in json.loads(swept.stdout)["findings"] if row["project"] == project]
+        assert change.format(other, real) in [row["done"] for row in told] and leads_to(real)
+        assert shell.hooks("check", *options).stdout.startswith("sound: ")

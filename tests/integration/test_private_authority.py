@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
+from service import checks
 from service.app import open_http
 from workers.clients.gitlab import GitLab
 from workers.errors import BackendError
+from workers.settings import Settings
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
@@ -96,3 +98,22 @@ def test_the_receiver_and_a_worker_reach_it(
     assert asyncio.run(_received(url)) == 200
     with GitLab(url, SecretStr("glpat-x")) as gitlab:
         assert gitlab.version() == "18.8.0"
+
+
+def test_doctor_names_the_variable(
+    private: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a private authority; and where the file that it names is not there, that is said."""
+    url, certificate = private
+    settings = Settings.load(
+        gitlab_url=url, gitlab_token="glpat-x", devops_backend_data=tmp_path, ollama_model="",
+        image_registry="$CI_REGISTRY_IMAGE", redis_url=None, chroma_url=None,
+    )  # fmt: skip
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    first = checks.run(settings)[0]
+    assert first.state == "failed" and first.fix.startswith("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert checks.run(settings)[0].state == "ok"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
+    found = checks.run(settings)
+    assert found[0].fix.startswith("SSL_CERT_FILE") and len(found) == 7

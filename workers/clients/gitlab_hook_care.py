@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from workers.clients.gitlab_types import Hook
 from workers.errors import Rejected
 
 NAME = "devops-backend"
+WRITTEN_ANEW = "written anew with today's secret"
 _REFUSED_URL = re.compile(r"invalid url|url is blocked|requests to .* not allowed", re.IGNORECASE)
 _EVENTS: dict[Kind, dict[str, bool]] = {
     "system": {
@@ -74,8 +76,10 @@ def ensure(
     fields = _fields(shelf.kind, url, secret, signing_token)
     mine = find(shelf, url)
     found = faults(mine, shelf.kind, url, bool(signing_token)) if mine is not None else []
-    if force and mine is not None:
-        found.insert(0, "it was to be written anew")
+    if force and mine is not None and not found:
+        found = [WRITTEN_ANEW]
+    if mine is not None and not _same(mine.url, url):
+        found[0] += f"; rewritten to {url}"  # the address is the first that is looked at
     with _explained(url):
         if mine is not None and mine.disabled and shelf.delete is not None:
             # Only a delivery that succeeds would wake it, and an empty project has none to send.
@@ -89,14 +93,14 @@ def ensure(
 def find(shelf: Shelf, url: str) -> Hook | None:
     """Ours by address, else by name."""
     hooks = shelf.hooks()
-    same = [hook for hook in hooks if hook.url.rstrip("/") == url.rstrip("/")]
+    same = [hook for hook in hooks if _same(hook.url, url)]
     return next(iter(same + [hook for hook in hooks if hook.name == NAME]), None)
 
 
 def faults(hook: Hook, kind: Kind, url: str, sign: bool = False) -> list[str]:
     """What is wrong with a webhook of ours. `sign`: deliveries are to be signed."""
     found = {
-        "its address was another": hook.url.rstrip("/") != url.rstrip("/"),
+        f"its address was {_public(hook.url)}": not _same(hook.url, url),
         "GitLab had disabled it": hook.disabled,
         "TLS certificates were not verified": hook.enable_ssl_verification is False,
         "deliveries were not signed": sign and hook.signing_token_present is False,
@@ -108,6 +112,16 @@ def faults(hook: Hook, kind: Kind, url: str, sign: bool = False) -> list[str]:
     off = {name: getattr(hook, name) is False for name, on in _EVENTS[kind].items() if on}
     found |= {_SAID[name]: is_off for name, is_off in off.items()}
     return [fault for fault, holds in found.items() if holds]
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")
+
+
+def _public(url: str) -> str:
+    """An address without what could be a secret in it: user, query, fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def ensure_project_hook(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workers.detect.analysis import Entry, Listing
 from workers.detect.sources import extension, gitlab_names, named
-from workers.errors import NotFound
+from workers.errors import Denied, NotFound
 
 LANGUAGE_FILES = 20_000  # files weighed for `languages()`: a second of stat calls at most
 
@@ -19,10 +19,15 @@ class LocalSource:
     """A `Source` over a folder. Symbolic links are listed, never followed; `.git` is not seen."""
 
     def __init__(self, root: Path) -> None:
-        """Raises `NotFound` where `root` is no folder."""
-        if not root.is_dir():
-            raise NotFound(f"{root} is not a folder")
-        self._root = root.resolve()
+        """Raises `NotFound` where `root` is no folder, `Denied` where it may not be read."""
+        try:
+            os.stat(os.path.join(root, "."))  # entered ...
+            with os.scandir(root):  # ... and listed: a folder can allow one of both
+                self._root = root.resolve()
+        except PermissionError as error:
+            raise Denied(f"{root}: {error.strerror}") from None
+        except (OSError, ValueError):
+            raise NotFound(f"{root} is not a folder") from None
 
     def children(self, path: str = "", *, limit: int = 1000) -> Listing:
         return _cut(iter(self._list(path)), limit)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.detect.trees import tree
 from workers.detect import LocalSource
-from workers.errors import NotFound
+from workers.errors import Denied, NotFound
 
 
 def test_lists_in_gits_order(tmp_path: Path) -> None:
@@ -86,3 +86,28 @@ def test_no_folder(tmp_path: Path) -> None:
     """What is no folder is not found, at once."""
     with pytest.raises(NotFound):
         LocalSource(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("mode", "below"), [(0o000, ""), (0o100, ""), (0o400, ""), (0o000, "app"), (0o400, "app")]
+)
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(
+    tmp_path: Path, mode: int, below: str
+) -> None:
+    """Whichever right is missing, of it or of a folder above it."""
+    parent = tmp_path / "parent"
+    tree(parent, {"app/go.mod": "module a", "go.mod": "module b"})
+    os.chmod(parent, mode)
+    root = os.geteuid() == 0
+    if root:  # who may read everything becomes somebody who may not
+        os.chown(parent, 65534, 65534)
+        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            os.chmod(folder, 0o755)
+        os.seteuid(65534)
+    try:
+        with pytest.raises(Denied, match=r"parent.*: Permission denied$"):
+            LocalSource(parent / below)
+    finally:
+        if root:
+            os.seteuid(0)
+        os.chmod(parent, 0o700)
