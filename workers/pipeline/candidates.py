@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from workers.detect.analysis import Analysis
 from workers.errors import Rejected
-from workers.pipeline import slots
+from workers.pipeline import slots, stated
 from workers.pipeline.images import Image, offered
 from workers.pipeline.schema import Slot
 from workers.pipeline.templates import Template
@@ -15,11 +15,15 @@ from workers.pipeline.templates import Template
 def of_all(
     declared: Mapping[str, Slot], template: Template, analysis: Analysis
 ) -> dict[str, tuple[str, ...]]:
-    """Slot → allowed values, best first; an empty tuple where there is none."""
+    """Slot → allowed values, best first; an empty tuple where there is none.
+
+    A command that the repository states is its slot's only value.
+    """
     ecosystem = template.ecosystem or analysis.ecosystem
-    return {
+    found = {
         name: _of(slot, template.images, analysis, ecosystem) for name, slot in declared.items()
     }
+    return found | {name: (text,) for name, text in stated.offers(analysis, ecosystem).items()}
 
 
 def _of(

@@ -11,7 +11,7 @@ import msgspec
 
 from workers.detect.analysis import Analysis
 from workers.errors import Rejected
-from workers.pipeline import assemble, conditions, resolve, slots, subfolder
+from workers.pipeline import assemble, conditions, resolve, slots, stated, subfolder
 from workers.pipeline import candidates as finding
 from workers.pipeline.schema import Job, RequiredVariable, Slot, Variable, Workflow
 from workers.pipeline.site import Builder, Site
@@ -147,7 +147,9 @@ def build(
     project = {"context": _context(analysis, folder, place), "project_key": PROJECT_KEY}
     fills = {**site.values(), **project, **chosen}
     known = conditions.facts(analysis, site.facts(), chosen)
-    body = resolve.with_variants(template.body, known)
+    ecosystem = template.ecosystem or analysis.ecosystem
+    offered = stated.offers(analysis, ecosystem)
+    body, known = stated.lay(template.body, known, offered)
     empty = frozenset(name for name, value in fills.items() if not value)
     docker, docker_notes = assemble.docker(template, body, known, empty, analysis, folder)
     known = {**known, "dockerfile": frozenset({docker.path} if docker.path else ())}
@@ -158,7 +160,7 @@ def build(
         summary=template.summary,
         language=template.language,
         framework=template.framework,
-        ecosystem=template.ecosystem or analysis.ecosystem,
+        ecosystem=ecosystem,
         generator=f"devops-backend {_version()}",
         choices=chosen,
         defaults={name: slot.default for name, slot in declared.items()},
@@ -180,6 +182,7 @@ def build(
             *_members_images(analysis),
             *docker_notes,
             *job_notes,
+            *stated.notes(analysis, ecosystem, offered, jobs),
             *assemble.notes(body, known, empty, fills),
         ),
     )
@@ -229,7 +232,7 @@ def _version() -> str:
 
 def _slots(template: Template, analysis: Analysis) -> dict[str, Slot]:
     body = resolve.with_variants(template.body, conditions.facts(analysis, {}, {}))
-    return msgspec.convert(body.get("slots", {}), dict[str, Slot])
+    return stated.declared(msgspec.convert(body.get("slots", {}), dict[str, Slot]), analysis)
 
 
 __all__ = [
