@@ -21,6 +21,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     versions: tuple[str, ...] = ()
     eol: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
+    tags: dict[str, str] = {}
+    """Of a server: tags by version, for repositories that state another than `tag`."""
 
     @property
     def reference(self) -> str:
@@ -51,6 +53,8 @@ def _flaw(image: Image) -> str | None:
         return "tag: `latest` changes under a pipeline's feet; name a version"
     if ("$[[ version ]]" in image.tag) != bool(image.versions):
         return "versions: belong to a tag that holds `$[[ version ]]`, and only to it"
+    if not all(numbers(key) and _TAG.fullmatch(tag) for key, tag in image.tags.items()):
+        return "tags: are versions with their tags"
     if not set(image.eol) <= set(image.versions):
         return "eol: names a version that `versions` lacks"
     return None
@@ -81,26 +85,29 @@ def offered(image: Image, found: str | None) -> tuple[str, ...]:
     current = [version for version in reversed(image.versions) if version not in image.eol]
     asked = _match(image.versions, found) if found else None
     # A minimum such as go.mod's or requires-python's is met by every newer version.
-    newer = [v for v in current if asked is None or _key(v) >= _key(asked)]
+    newer = [v for v in current if asked is None or numbers(v) >= numbers(asked)]
     return tuple(dict.fromkeys([*([asked] if asked else []), *newer]))
 
 
 def _match(versions: Iterable[str], found: str) -> str | None:
     """The oldest of `versions` that serves `found`; the newest when all are older."""
-    known = sorted(versions, key=_key)
-    wanted = _key(found)
+    known = sorted(versions, key=numbers)
+    wanted = numbers(found)
     if not wanted:
         return None
-    within = [v for v in known if len(wanted) < len(_key(v)) and _key(v)[: len(wanted)] == wanted]
+    within = [
+        v for v in known if len(wanted) < len(numbers(v)) and numbers(v)[: len(wanted)] == wanted
+    ]
     if within:
         return within[-1]  # `3` asks for any 3, so for the newest
     for version in known:
-        key = _key(version)
+        key = numbers(version)
         if key >= wanted[: len(key)]:
             return version
     return known[-1] if known else None
 
 
-def _key(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers that a version starts with: (8, 4) of `v8.4-rc`; none where it has none."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version)
     return tuple(int(part) for part in match.group(1).split(".")) if match else ()

@@ -11,7 +11,7 @@ import msgspec
 
 from workers.detect.analysis import Analysis
 from workers.errors import Rejected
-from workers.pipeline import assemble, conditions, resolve, slots, stated, subfolder
+from workers.pipeline import assemble, conditions, resolve, servers, slots, stated, subfolder
 from workers.pipeline import candidates as finding
 from workers.pipeline.schema import Job, RequiredVariable, Slot, Variable, Workflow
 from workers.pipeline.site import Builder, Site
@@ -144,11 +144,11 @@ def build(
     declared = _slots(template, analysis)
     chosen = finding.choose(finding.of_all(declared, template, analysis), choices or {})
     place = APP_DIR if among else folder
-    project = {"context": _context(analysis, folder, place), "project_key": PROJECT_KEY}
-    fills = {**site.values(), **project, **chosen}
+    fills = {**site.values(), **_project(analysis, folder, place), **chosen}
     known = conditions.facts(analysis, site.facts(), chosen)
     ecosystem = template.ecosystem or analysis.ecosystem
     offered = stated.offers(analysis, ecosystem)
+    template, server_notes = servers.pinned(template, analysis)
     body, known = stated.lay(template.body, known, offered)
     empty = frozenset(name for name, value in fills.items() if not value)
     docker, docker_notes = assemble.docker(template, body, known, empty, analysis, folder)
@@ -181,7 +181,7 @@ def build(
             *_other_apps(analysis, folder),
             *_members_images(analysis),
             *docker_notes,
-            *job_notes,
+            *(job_notes + server_notes),
             *stated.notes(analysis, ecosystem, offered, jobs),
             *assemble.notes(body, known, empty, fills),
         ),
@@ -200,6 +200,10 @@ def portable(plan: Plan) -> dict[str, str]:
 def usable(stored: Mapping[str, str], allowed: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """What of a stored plan's choices this repository's candidates still allow."""
     return {name: value for name, value in stored.items() if value in allowed.get(name, ())}
+
+
+def _project(analysis: Analysis, folder: str, place: str) -> dict[str, str]:
+    return {"context": _context(analysis, folder, place), "project_key": PROJECT_KEY}
 
 
 def _context(analysis: Analysis, folder: str, place: str) -> str:

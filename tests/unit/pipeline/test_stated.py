@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.golden.stacks import GO, JAVA_MAVEN, NEXUS, PYTHON_UV
-from workers.detect.analysis import Analysis
+from workers.detect.analysis import Analysis, Service
 from workers.pipeline import lint, policy
 from workers.pipeline.plan import Plan, build, candidates
 from workers.pipeline.render import render
@@ -114,3 +114,34 @@ def test_nothing_stated_changes_nothing() -> None:
     """Commands that were only found are offered beside the template's own, not instead."""
     found = msgspec.structs.replace(GO, test_command="make check")
     assert planned(found)[1]["unit_tests"] == planned(GO)[1]["unit_tests"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "image", "noted"),
+    [
+        ("redis:7", "redis:7-alpine", None),
+        ("redis:7.2", "redis:7-alpine", None),
+        ("redis:8", "redis:8-alpine", None),
+        ("redis:5", "redis:6-alpine", "states redis 5; the table of images has none"),
+        ("redis:99", "redis:8-alpine", "so the tests get redis 8."),
+        ("postgres:16", "postgres:16-alpine", None),
+        ("mysql:8", "mysql:8.4", None),
+        ("mysql:8.0", "mysql:8.0", None),
+        ("rabbitmq", "rabbitmq:4-alpine", None),
+    ],
+)
+def test_a_stated_server_has_the_stated_version(stated: str, image: str, noted: str | None) -> None:
+    """As far as the table of images has it; else the nearest, with a note."""
+    name, _, version = stated.partition(":")
+    services = (Service(name, version or None),)
+    facts = {**GO.facts, "stated": "services"}
+    plan, document = planned(msgspec.structs.replace(GO, services=services, facts=facts))
+    assert [one["name"] for one in document["unit_tests"]["services"]] == [image]
+    told = [note for note in plan.notes if "table of images" in note]
+    assert [noted is not None and noted in note for note in told] == [True] * bool(noted)
+
+
+def test_a_version_that_was_only_found_does_not_steer() -> None:
+    """A compose file's redis 7 may be old; the pipeline starts the table's own."""
+    found = msgspec.structs.replace(GO, services=(Service("redis", "7"),))
+    assert planned(found)[1]["unit_tests"]["services"][0]["name"] == "redis:8-alpine"
