@@ -142,7 +142,7 @@ def _subject(target: str, ref: str) -> Subject:
     from workers import preview
     from workers.wiring import Parts
 
-    settings = Settings.load()
+    settings = Settings.load().with_receivers_url()
     if "://" in target:
         return preview.of_project(Parts(settings), preview.project_path(settings, target), ref)
     if ref:
