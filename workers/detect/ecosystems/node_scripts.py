@@ -32,6 +32,8 @@ _MEMBERS = re.compile(
 _INTO = re.compile(r"(?:\bcd|--prefix|--cwd|--dir|-C)[ =](?:\./)?([\w.-]+(?:/[\w.-]+)*)")
 _BROWSERS = ("playwright", "playwright-ct", "cypress")
 """Tools whose tests need a browser: no plain image runs them."""
+_NAMED = re.compile(r"(?:test|unit)[a-z0-9:_-]{0,40}")
+"""A script's name that may stand in a command: words, no prose."""
 _ENDLESS = re.compile(r"watch|debug|update|--ui\b")
 _OF_NODE = re.compile(r"(?:^|/)(?:test/.+|test|test-[^/]*|[^/]*[._-]test)\.[cm]?js$")
 """What `node --test` runs by itself (nodejs.org, "Test runner execution model")."""
@@ -122,7 +124,8 @@ def _test_tool(
             if re.search(rule["script"], text):
                 line = folder.line("package.json", f'"{name}"')
                 found.set("test_tool", _resolved(found, tool), found.manifest, line)
-                if tool not in _BROWSERS and not _ENDLESS.search(f"{name} {text}"):
+                endless = _ENDLESS.search(f"{name} {text}")
+                if tool not in _BROWSERS and not endless and _NAMED.fullmatch(name):
                     named.append((name, line))
     if named and "test" not in found.commands:
         found.command("test", run(found.package_manager, named[0][0]), found.manifest, named[0][1])
