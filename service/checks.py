@@ -33,9 +33,9 @@ def run(settings: Settings) -> list[Check]:
     parts = Parts(settings)
     gitlab = _gitlab(parts)
     if gitlab.state == "ok":
-        token = _line(_token, parts)
+        user = _line(_token, parts)
         refused = Check("hooks", "failed", "not asked: the token does not work")
-        asked = [token, _line(_hooks, parts) if token.state == "ok" else refused]
+        asked = [user, _line(_hooks, parts) if user.state == "ok" else refused]
     else:
         unasked = "not asked: GitLab is not reachable"
         asked = [Check(name, "failed", unasked) for name in ("token", "hooks")]
