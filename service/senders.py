@@ -42,15 +42,16 @@ class Senders:
 
     def __init__(self, secrets: Iterable[SecretStr], signing: Iterable[SecretStr]) -> None:
         self._secrets = tuple(secrets)
+        self._known = tuple(secret.get_secret_value().encode() for secret in self._secrets)
         self._tokens = tuple(signing)
         self._signing = tuple(_webhook(token) for token in self._tokens)
 
     def by_secret(self, headers: Headers) -> Sender | None:
         """Who knows the secret in `X-Gitlab-Token`; None takes as long for every wrong value."""
         given = _token(headers)
-        project = claimed(given)
-        if _is_one_of(given, [secret.get_secret_value().encode() for secret in self._secrets]):
+        if _is_one_of(given, self._known):
             return Sender()
+        project = claimed(given)
         if project is None:
             return None
         own = [own_token(secret, project) for secret in self._secrets]

@@ -6,14 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+
+from tests.support.loopback import Asked, loopback
 
 ROOT = Path(__file__).parents[2]
 FINDING = {
@@ -39,29 +39,15 @@ class Advisories:
 def advisories() -> Iterator[Advisories]:
     made = Advisories()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
-            name = msgspec.json.decode(raw)["package"]["name"]
-            made.asked.add(name)
-            found = made.known.get(name)
-            body = msgspec.json.encode({"vulns": [found]} if found else {})
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        name = msgspec.json.decode(asked.body)["package"]["name"]
+        made.asked.add(name)
+        found = made.known.get(name)
+        return 200, msgspec.json.encode({"vulns": [found]} if found else {})
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        thread = threading.Thread(target=listener.serve_forever, daemon=True)
-        thread.start()
-        made.url = f"http://127.0.0.1:{listener.server_address[1]}/v1/query"
+    with loopback(answer) as port:
+        made.url = f"http://127.0.0.1:{port}/v1/query"
         yield made
-        listener.shutdown()
-        thread.join(5)
 
 
 def audit(service: Advisories) -> subprocess.CompletedProcess[str]:

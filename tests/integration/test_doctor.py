@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,27 +10,18 @@ import pytest
 from service import checks
 from service.checks import Check
 from tests.support.gitlab import Instance
+from tests.support.loopback import loopback
 from workers.embedded import free_port
 from workers.settings import Settings
 
 NAMES = ["gitlab", "token", "hooks", "redis", "chroma", "ollama", "registry"]
 
 
-class _NoGitLab(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_error(404)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
-
-
 @pytest.fixture(scope="module")
 def no_gitlab() -> Iterator[int]:
     """The port of a web server that is none."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _NoGitLab) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with loopback(lambda _: (404, b"")) as port:
+        yield port
 
 
 def found(url: str, data: Path, token: str | None = "glpat-x") -> list[Check]:

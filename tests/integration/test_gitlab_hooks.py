@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import http.server
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.gitlab import Instance
+from tests.support.loopback import loopback
 from workers.clients.gitlab import (
     GitLab,
     ensure_group_hook,
@@ -26,21 +25,8 @@ SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()
 @pytest.fixture
 def failing() -> Iterator[str]:
     """The address of a receiver that answers every delivery with 500."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_error(500)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
-        thread = threading.Thread(target=listener.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.server_address[1]}/hook"
-        listener.shutdown()
-        thread.join(5)
+    with loopback(lambda _: (500, b"")) as port:
+        yield f"http://127.0.0.1:{port}/hook"
 
 
 def test_installed_once_with_its_events(at: Instance) -> None:

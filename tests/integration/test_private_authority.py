@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydantic import SecretStr
 
 from service import checks
 from service.app import open_http
+from tests.support.loopback import loopback
 from workers.clients.gitlab import GitLab
 from workers.errors import BackendError
 from workers.settings import Settings
@@ -52,31 +51,14 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, secret
 
 
-class _Version(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b'{"version":"18.8.0"}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
-
-
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Its address, and the file that names its authority."""
     certificate, secret = _certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, secret)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Version) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{server.server_address[1]}", certificate
-        server.shutdown()
+    with loopback(lambda _: (200, b'{"version":"18.8.0"}'), context) as port:
+        yield f"https://127.0.0.1:{port}", certificate
 
 
 async def _received(url: str) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
 import pytest
 import redis
 
-from tests.support.gitlab import BOT_TOKEN, Instance, quiet, sandbox
+from tests.support.gitlab import BOT_TOKEN, Instance, quiet
+from tests.support.loopback import loopback
 from tests.support.service import settings_for
 from workers import jobs, settle
 from workers.deliveries import key, now_ms
@@ -27,12 +27,6 @@ from workers.ticker import Ticker
 from workers.wiring import Parts
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Instance]:
-    with sandbox() as instance:
-        yield instance
 
 
 class Case:
@@ -244,26 +238,13 @@ def test_a_missing_webhook_is_installed(case: Case) -> None:
 @pytest.fixture
 def unfriendly() -> Iterator[Callable[[int], str]]:
     """Receivers that answer every delivery with one status."""
-    listeners: list[http.server.ThreadingHTTPServer] = []
+    with ExitStack() as listening:
 
-    def start(status: int) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
-                self.send_error(status)
+        def start(status: int) -> str:
+            port = listening.enter_context(loopback(lambda _: (status, b"")))
+            return f"http://127.0.0.1:{port}"
 
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        listeners.append(listener)
-        threading.Thread(target=listener.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{listener.server_address[1]}"
-
-    yield start
-    for listener in listeners:
-        listener.shutdown()
-        listener.server_close()
+        yield start
 
 
 def test_a_disabled_webhook_is_read_and_made_anew(

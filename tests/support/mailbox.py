@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
+
+from tests.support.loopback import Asked, loopback
 
 WAIT_S = 10.0
 
@@ -60,25 +60,10 @@ def mailbox() -> Iterator[Mailbox]:
     """A receiver on a free loopback port."""
     box = Mailbox()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            box.letters.append(Letter(headers, raw))
-            self.send_response(box.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        box.letters.append(Letter(asked.headers, asked.body))
+        return box.status, b""
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing: the letters tell it all."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    box.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with loopback(answer) as port:
+        box.url = f"http://127.0.0.1:{port}/hook"
         yield box
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -32,7 +32,6 @@ OFFSET = "page="
 """Begins the token of a next page that is known by its number."""
 PAGE = 100
 """Rows of one answer, GitLab's most."""
-MAX_FILE = 2 * 1024 * 1024
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -159,15 +158,9 @@ class Repository(Connection):
 
     def protected_branches(self, project_id: int) -> tuple[str, ...]:
         """Names of protected branches; may hold `*`, which spans `/`."""
-        return self._names("/projects/{}/protected_branches", project_id)
-
-    def protected_tags(self, project_id: int) -> tuple[str, ...]:
-        """Names of protected tags; may hold `*`, which spans `/`."""
-        return self._names("/projects/{}/protected_tags", project_id)
-
-    def _names(self, template: str, project_id: int) -> tuple[str, ...]:
         names: list[str] = []
         for page in range(1, MAX_PAGES + 1):
+            template = "/projects/{}/protected_branches"
             answer = self.get(template, project_id, per_page=100, page=page)
             names.extend(row.name for row in answer.decode(list[_Name]))
             if not answer.headers.get("x-next-page"):
