@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import httpx
+import msgspec
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -19,17 +20,18 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from service import dashboard_routes, table
-from service.auth import Keys
 from service.edge import Edge
 from service.health import Health
 from service.inbox import Inbox
+from service.keys import Keys
 from service.metrics import Metrics
-from service.openapi import Document
+from service.openapi import document
 from service.problems import HANDLERS
 from service.rendering import Pages
 from service.routes import Endpoint
 from service.senders import Senders
-from service.state import FOLLOWERS, Limits, State, Stores
+from service.state import FOLLOWERS, Limits, State
+from service.stores import Stores
 from workers.errors import Misconfigured
 from workers.settings import Settings
 
@@ -77,7 +79,7 @@ def _lifespan(
     key = settings.devops_backend_key
     assert key is not None  # _check has seen to it
     keys = Keys(settings.devops_backend_api_tokens, key, secure=secure)
-    document, pages = Document(endpoints), Pages()
+    described, pages = msgspec.json.encode(document(endpoints)), Pages()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -96,7 +98,7 @@ def _lifespan(
                 streams=streams, http=http,
                 limits=Limits(), senders=senders, keys=keys, metrics=Metrics(),
                 health=Health(settings, short, http, stores.budget), pages=pages,
-                document=document,
+                document=described,
             )  # fmt: skip
 
     return lifespan

@@ -19,7 +19,8 @@ from starlette.responses import Response
 from service import lockout, runs
 from service.bodies import read_json
 from service.problems import Problem
-from service.state import Request, Stores
+from service.state import Request
+from service.stores import Stores
 from service.words import say
 from workers.learned_records import LearnedPipeline
 from workers.runs import Run

@@ -14,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from service import auth, bodies, chat, lockout, projects, runs
+from service import bodies, chat, lockout, projects, runs
 from service.graph import draw
+from service.keys import SESSION_S, Role
 from service.problems import Problem, status_of
 from service.rendering import phases, steps
 from service.state import Request
@@ -54,10 +55,10 @@ def _refusal(request: Request, status: int, detail: str) -> Response:
 def html(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     """The page `name`, with what every page knows."""
     session = request.scope.get("dashboard_session")
-    role = session.role if session else auth.Role.READ
+    role = session.role if session else Role.READ
     return request.state["pages"].html(
         name, status, csrf=session.csrf if session else "", here=request.scope["path"],
-        may_operate=role >= auth.Role.OPERATE, may_forget=role >= auth.Role.ADMIN,
+        may_operate=role >= Role.OPERATE, may_forget=role >= Role.ADMIN,
         gitlab_url=request.state["settings"].gitlab_url,
         backend_url=request.state["settings"].devops_backend_url, **values,
     )  # fmt: skip
@@ -87,7 +88,7 @@ async def login(request: Request) -> Response:
         return html(request, "login", 401, next=target, wrong="This is not one of the API tokens.")
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
-        keys.cookie, cookie, max_age=auth.SESSION_S, httponly=True, samesite="strict",
+        keys.cookie, cookie, max_age=SESSION_S, httponly=True, samesite="strict",
         secure=keys.secure, path="/",
     )  # fmt: skip
     return answer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from service import dashboard, dashboard_state
-from service.auth import Access, Role
+from service.auth import Access
+from service.keys import Role
 from service.routes import Answer, Endpoint, EndpointFunction, Operation, Parameter
 
 ID = Parameter("id", "path", "An id")

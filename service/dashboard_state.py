@@ -11,7 +11,8 @@ from service import runs
 from service.dashboard import PAGE, html, page
 from service.metrics import NAMES, oldest_s
 from service.problems import Problem
-from service.state import Request, Stores
+from service.state import Request
+from service.stores import Stores
 
 
 @page

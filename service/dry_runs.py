@@ -13,7 +13,8 @@ from service import projects
 from service.bodies import read_json
 from service.gitlab_access import project_path
 from service.problems import Problem
-from service.state import Request, Stores
+from service.state import Request
+from service.stores import Stores
 from workers.dry_runs import Answer, DryRun
 from workers.errors import Retryable
 

@@ -12,9 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 
-from service.state import Request
 from workers.budget import Budget, BudgetState
 from workers.settings import Settings
 
@@ -166,24 +164,3 @@ async def _timed(check: Callable[[], Awaitable[str | None]]) -> Check:
 
 def _since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 2)
-
-
-async def health(request: Request) -> Response:
-    """Every dependency; 503 where Redis is gone, since then nothing is taken in."""
-    report = await request.state["health"].report()
-    return _json(report, 503 if report.status == "down" else 200)
-
-
-async def live(_: Request) -> Response:
-    """The process answers."""
-    return _json(Liveness("ok"))
-
-
-async def ready(request: Request) -> Response:
-    """Deliveries can be stored."""
-    up = (await request.state["health"].redis_answers()).state == "ok"
-    return _json(Liveness("ok" if up else "down"), 200 if up else 503)
-
-
-def _json(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")

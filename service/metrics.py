@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 
-from service.state import Request, Stores
+from service.stores import Stores
 from workers.deliveries import key, now_ms
 from workers.events import Queue
 
@@ -123,9 +121,3 @@ def oldest_s(stores: Stores, queue: str) -> float:
     """Seconds since the oldest wake-up whose work is not done; 0 where all is done."""
     rows = cast("Any", stores.redis.zrange(key("dirty", queue), 0, 0, withscores=True))
     return max(0.0, (now_ms() - float(rows[0][1])) / 1000) if rows else 0.0
-
-
-async def metrics(request: Request) -> Response:
-    """Figures for Prometheus."""
-    body = await request.state["metrics"].text(request.state["stores"])
-    return Response(body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -10,11 +10,9 @@ from typing import Any
 
 import msgspec
 from apispec import APISpec
-from starlette.responses import Response
 
 from service.auth import Access
 from service.routes import Answer, Endpoint, Operation, Parameter
-from service.state import Request
 from workers.runs import INTERNAL, Run
 
 REF = "#/components/schemas/{name}"
@@ -59,20 +57,9 @@ SCHEMES: Mapping[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-class Document:
-    """The document of some routes, made once."""
-
-    def __init__(self, routes: Iterable[Endpoint]) -> None:
-        self.body = msgspec.json.encode(document(list(routes)))
-
-
-async def openapi(request: Request) -> Response:
-    """This API's own description."""
-    return Response(request.state["document"].body, media_type="application/json")
-
-
-def document(routes: list[Endpoint]) -> dict[str, Any]:
+def document(routes: Iterable[Endpoint]) -> dict[str, Any]:
     """OpenAPI 3.1 of the routes."""
+    routes = list(routes)
     spec = APISpec(
         title="devops-backend",
         version=_version(),

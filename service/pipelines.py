@@ -12,6 +12,7 @@ from starlette.responses import Response
 from service import auth, lockout, projects, waiting
 from service.bodies import read_json
 from service.gitlab_access import DEVELOPER, Found, look_up, project_path
+from service.keys import Role
 from service.problems import Problem
 from service.state import Request
 from workers.asking import ask
@@ -48,7 +49,7 @@ class Retrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def workflow(request: Request) -> Response:
     """Make a run for the project at `repo_url`; one under way that does the same is the answer."""
     if auth.given_bearer(request) is not None:
-        await auth.bearer(request, auth.Role.OPERATE)
+        await auth.bearer(request, Role.OPERATE)
         asked = await read_json(request, Workflow)
         found, lend = await _found_by_us(request, asked)
     else:

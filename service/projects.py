@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from service.gitlab_access import checked_path, look_up
 from service.problems import Problem
-from service.state import Request, Stores
+from service.state import Request
+from service.stores import Stores
 from workers.errors import NotFound
 from workers.events import MAX_ID
 from workers.runs import Project, Run, State, iso, public

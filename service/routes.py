@@ -12,7 +12,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.auth import GUARDS, Access, Role
+from service.auth import GUARDS, Access
+from service.keys import Role
 from service.state import Request
 
 ROLES = {"GET": Role.READ, "POST": Role.OPERATE, "DELETE": Role.ADMIN}

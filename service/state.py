@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TypedDict
 
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
+import httpx
+from redis.asyncio import Redis
 from starlette.requests import Request as StarletteRequest
 
-from workers.audit import Audit
-from workers.budget import Budget
-from workers.dead import DeadLetters
-from workers.dry_runs import DryRuns
-from workers.learned import LearnedStore
-from workers.ledger import Ledger
-from workers.lent import Lent
-from workers.run_store import RunStore
+from service.health import Health
+from service.inbox import Inbox
+from service.keys import Keys
+from service.metrics import Metrics
+from service.rendering import Pages
+from service.senders import Senders
+from service.stores import Stores
 from workers.settings import Settings
-from workers.sweeps import Sweeps
-
-if TYPE_CHECKING:
-    import httpx
-
-    from service.auth import Keys
-    from service.health import Health
-    from service.inbox import Inbox
-    from service.metrics import Metrics
-    from service.openapi import Document
-    from service.rendering import Pages
-    from service.senders import Senders
-
 
 FOLLOWERS = 200
 """Requests that follow a run, each with a connection to Redis."""
-
-
-class Stores(NamedTuple):
-    """The synchronous stores; call them through `run_in_threadpool`."""
-
-    redis: Redis
-    ledger: Ledger
-    runs: RunStore
-    learned: LearnedStore
-    lent: Lent
-    dry_runs: DryRuns
-    sweeps: Sweeps
-    dead: DeadLetters
-    audit: Audit
-    budget: Budget
-
-    @classmethod
-    def over(cls, redis: Redis, settings: Settings) -> Stores:
-        """All stores over one client. `devops_backend_key` has to be there."""
-        assert settings.devops_backend_key is not None
-        key = settings.devops_backend_key
-        learned = LearnedStore(redis, key, settings.learned_quorum)
-        sweeps = Sweeps(redis, settings.sweep_interval_s)
-        return cls(
-            redis, Ledger(redis), RunStore(redis), learned, Lent(redis, key), DryRuns(redis),
-            sweeps, DeadLetters(redis), Audit(redis),
-            Budget(redis, settings.commits_per_hour),
-        )  # fmt: skip
 
 
 class Limits:
@@ -78,9 +36,9 @@ class State(TypedDict):
     settings: Settings
     stores: Stores
     inbox: Inbox
-    redis: AsyncRedis
+    redis: Redis
     """For short commands: two seconds to answer."""
-    streams: AsyncRedis
+    streams: Redis
     """For blocking reads of progress."""
     http: httpx.AsyncClient
     limits: Limits
@@ -89,7 +47,8 @@ class State(TypedDict):
     metrics: Metrics
     health: Health
     pages: Pages
-    document: Document
+    document: bytes
+    """The OpenAPI document, as JSON."""
 
 
 Request = StarletteRequest[State]

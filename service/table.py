@@ -8,15 +8,15 @@ from service import (
     chat,
     dry_runs,
     health,
-    metrics,
-    openapi,
     operations,
     pipelines,
+    probes,
     projects,
     runs,
     webhooks,
 )
-from service.auth import Access, Role
+from service.auth import Access
+from service.keys import Role
 from service.routes import Answer, Endpoint, Operation, Parameter
 from workers.budget import BudgetState
 from workers.learned_origins import Revoked
@@ -209,25 +209,25 @@ def _care() -> list[Endpoint]:
 
 def _operations() -> list[Endpoint]:
     return [
-        Endpoint("GET", "/health", health.health, Operation(
+        Endpoint("GET", "/health", probes.health, Operation(
             summary="Each dependency, its state and latency", access=Access.OPEN, tag="Health",
             answers={200: Answer("Up, or degraded", health.Report),
                      503: Answer("Redis is gone", health.Report)},
         )),
-        Endpoint("GET", "/health/live", health.live, Operation(
+        Endpoint("GET", "/health/live", probes.live, Operation(
             summary="The process answers", access=Access.OPEN, tag="Health",
             answers={200: Answer("It does", health.Liveness)},
         )),
-        Endpoint("GET", "/health/ready", health.ready, Operation(
+        Endpoint("GET", "/health/ready", probes.ready, Operation(
             summary="Deliveries can be stored", access=Access.OPEN, tag="Health",
             answers={200: Answer("They can", health.Liveness),
                      503: Answer("Redis is gone", health.Liveness)},
         )),
-        Endpoint("GET", "/metrics", metrics.metrics, Operation(
+        Endpoint("GET", "/metrics", probes.metrics, Operation(
             summary="Figures for Prometheus", access=Access.LOCAL, tag="Health",
             answers={200: Answer("Text format", str, "text/plain")},
         )),
-        Endpoint("GET", "/openapi.json", openapi.openapi, Operation(
+        Endpoint("GET", "/openapi.json", probes.openapi, Operation(
             summary="This document", access=Access.OPEN, tag="Health",
             answers={200: Answer("OpenAPI 3.1", dict[str, Any])},
         )),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.auth import Keys
+from service.keys import Keys
 from service.stack import settings_environment
 from workers.errors import Misconfigured
 from workers.kept import hashed

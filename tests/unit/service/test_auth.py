@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from starlette.requests import Request as AnyRequest
 
 from service import lockout
-from service.auth import SESSION_S, Keys, Role, Session
+from service.keys import SESSION_S, Keys, Role, Session
 from service.routes import ROLES
 from tests.support.keys import KEY
 from workers.kept import hashed

@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from service.auth import Keys
+from service.keys import Keys
 from service.senders import Senders
 from tests.support.keys import KEY
 from workers.hook_secrets import own_token

@@ -13,13 +13,13 @@ import pytest
 from service import dashboard_routes, table
 from service.app import create_app
 from service.auth import Access
-from service.openapi import Document, path_of
+from service.openapi import document, path_of
 from service.routes import Endpoint
 from tests.support.service import settings_for
 from workers.runs import INTERNAL, Project, new_run, public
 
 ROUTES = [*table.routes(), *dashboard_routes.routes()]
-DOCUMENT: dict[str, Any] = json.loads(Document(ROUTES).body)
+DOCUMENT: dict[str, Any] = document(ROUTES)
 CONTRACT = {
     ("POST", "/webhooks/gitlab"), ("POST", "/api/v1/pipeline/workflow"),
     ("POST", "/api/v1/projects/{id}/retrigger"), ("POST", "/api/v1/pipeline/analyze"),
