@@ -1,0 +1,1 @@
+"""The program under `compose.yaml`'s confinement, carried out by the kernel without Docker."""
