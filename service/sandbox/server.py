@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.sandbox import admin
+from service.sandbox import admin, web
 from service.sandbox.api import rest, token_text
 from service.sandbox.core import Sandbox, SandboxOptions
 from service.sandbox.faults import answer_with, send_whole
@@ -62,6 +62,7 @@ def application(sandbox: Sandbox) -> Starlette:
         Route("/api/graphql", graphql, methods=["POST"]),
         Route("/api/v4/{rest:path}", rest, methods=METHODS),
         Mount(ADMIN, routes=admin.routes()),
+        *web.routes(),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.add_middleware(Watch, sandbox=sandbox)
