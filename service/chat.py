@@ -22,9 +22,9 @@ from service.problems import Problem
 from service.state import Request
 from service.stores import Stores
 from service.words import say
-from workers.learned_records import LearnedPipeline
 from workers.runs import Run
 from workers.settings import Settings
+from workers.store.learned_records import LearnedPipeline
 
 TEXT_MAX = 16_384
 QUESTION_MAX = 8_192

@@ -20,10 +20,10 @@ from service.keys import SESSION_S, Role
 from service.problems import Problem, status_of
 from service.rendering import phases, steps
 from service.state import Request
-from workers import asking
 from workers.errors import BackendError, NotFound
-from workers.run_store import Busy
 from workers.runs import Options, State
+from workers.store import asking
+from workers.store.runs import Busy
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _NEXT = re.compile(r"/(?![/\\])[A-Za-z0-9/._~%-]*", re.ASCII)

@@ -15,8 +15,8 @@ from service.gitlab_access import project_path
 from service.problems import Problem
 from service.state import Request
 from service.stores import Stores
-from workers.dry_runs import Answer, DryRun
 from workers.errors import Retryable
+from workers.store.dry_runs import Answer, DryRun
 
 DRY_RUN_S = 60.0
 

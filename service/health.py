@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
-from workers.budget import Budget, BudgetState
 from workers.settings import Settings
+from workers.store.budget import Budget, BudgetState
 
 CHECK_S = 2.0
 KEPT_S = 0.5

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from workers.errors import Retryable
-from workers.scripts import Call
+from workers.store.scripts import Call
 
 BATCH = 128
 """Calls in one round trip: about 100 KB."""

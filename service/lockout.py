@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from service.problems import Problem
 from service.state import Request
-from workers.deliveries import key
+from workers.store.deliveries import key
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from service.stores import Stores
-from workers.deliveries import key, now_ms
 from workers.events import Queue
+from workers.store.deliveries import key, now_ms
 
 NAME = "devops_backend"
 NAMES: tuple[Queue, ...] = ("generate", "record")

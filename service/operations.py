@@ -13,9 +13,9 @@ from service import waiting
 from service.problems import Problem
 from service.runs import as_json, page_of, project_id
 from service.state import Request
-from workers.audit import Line
-from workers.dead import Letter
 from workers.runs import iso
+from workers.store.audit import Line
+from workers.store.dead import Letter
 
 
 class Asked(msgspec.Struct, frozen=True):

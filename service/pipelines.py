@@ -15,12 +15,12 @@ from service.gitlab_access import DEVELOPER, Found, look_up, project_path
 from service.keys import Role
 from service.problems import Problem
 from service.state import Request
-from workers.asking import ask
 from workers.errors import Denied, NotFound
-from workers.ledger import Ledger
-from workers.run_store import Busy, RunStore
 from workers.runs import Options, Run, State, public
 from workers.settings import AutoCommit, Settings
+from workers.store.asking import ask
+from workers.store.ledger import Ledger
+from workers.store.runs import Busy, RunStore
 
 WAIT_MAX_S = 120
 CALLS_A_MINUTE = 30

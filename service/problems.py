@@ -23,7 +23,7 @@ from workers.errors import (
     Rejected,
     Retryable,
 )
-from workers.run_store import Busy
+from workers.store.runs import Busy
 
 log = structlog.get_logger(__name__)
 

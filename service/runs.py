@@ -17,12 +17,12 @@ from service import projects, waiting
 from service.gitlab_access import look_up
 from service.problems import Problem
 from service.state import Request
-from workers.deliveries import Delivery
 from workers.errors import NotFound
 from workers.events import Event
-from workers.learned_records import LearnedPipeline
-from workers.run_store import is_run_id
 from workers.runs import END, Progress, State, iso, public
+from workers.store.deliveries import Delivery
+from workers.store.learned_records import LearnedPipeline
+from workers.store.runs import is_run_id
 
 log = structlog.get_logger(__name__)
 

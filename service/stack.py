@@ -14,11 +14,11 @@ import httpx
 import structlog
 from redis.exceptions import RedisError
 
-from workers import schema
 from workers.connect import connect
 from workers.embedded import EmbeddedChroma, EmbeddedRedis
 from workers.errors import Misconfigured, Rejected, Retryable
 from workers.settings import Settings
+from workers.store import schema
 from workers.supervisor import CHECK_S, Supervisor
 
 log = structlog.get_logger(__name__)

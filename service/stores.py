@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from redis import Redis
 
-from workers.audit import Audit
-from workers.budget import Budget
-from workers.dead import DeadLetters
-from workers.dry_runs import DryRuns
-from workers.learned import LearnedStore
-from workers.ledger import Ledger
-from workers.lent import Lent
-from workers.run_store import RunStore
 from workers.settings import Settings
-from workers.sweeps import Sweeps
+from workers.store.audit import Audit
+from workers.store.budget import Budget
+from workers.store.dead import DeadLetters
+from workers.store.dry_runs import DryRuns
+from workers.store.learned import LearnedStore
+from workers.store.ledger import Ledger
+from workers.store.lent import Lent
+from workers.store.runs import RunStore
+from workers.store.sweeps import Sweeps
 
 
 class Stores(NamedTuple):

@@ -18,10 +18,10 @@ from service import (
 from service.auth import Access
 from service.keys import Role
 from service.routes import Answer, Endpoint, Operation, Parameter
-from workers.budget import BudgetState
-from workers.learned_origins import Revoked
 from workers.runs import Run, State
-from workers.sweeps import Report
+from workers.store.budget import BudgetState
+from workers.store.learned_origins import Revoked
+from workers.store.sweeps import Report
 
 RUN_ID = Parameter("id", "path", "A run's id")
 PROJECT = Parameter("id", "path", "A project's id, or its URL-encoded path")

@@ -12,9 +12,9 @@ import msgspec
 from redis.asyncio import Redis
 from starlette.concurrency import run_in_threadpool
 
-from workers.deliveries import key
-from workers.run_store import RunStore
 from workers.runs import END, Progress, Run
+from workers.store.deliveries import key
+from workers.store.runs import RunStore
 
 BLOCK_MS = 1_000
 """One blocking read. The run itself is looked at after each, whether a line came or not, and so

@@ -18,11 +18,11 @@ import msgspec
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from workers import schema
-from workers.deliveries import as_text
 from workers.embedded import EmbeddedRedis
 from workers.errors import Misconfigured, NotFound, Rejected
 from workers.runs import timestamp
+from workers.store import schema
+from workers.store.deliveries import as_text
 
 SNAPSHOT, MANIFEST, KEPT = "redis.rdb", "backup.json", "kept"
 WITHIN_S = 600.0

@@ -11,16 +11,16 @@ from typing import Literal, cast
 import structlog
 from msgspec.structs import replace
 
-from workers.audit import acting
 from workers.clients.gitlab_ci_types import PipelineState
-from workers.deliveries import now_ms
-from workers.due import poll_of
 from workers.errors import NotFound
 from workers.runs import Pipeline, Run, State
 from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict
 from workers.steps.learn import learn, lesson
 from workers.steps.publish import mark_ready
+from workers.store.audit import acting
+from workers.store.deliveries import now_ms
+from workers.store.due import poll_of
 from workers.story import analysis_of, plan_of, tell
 from workers.wiring import Parts
 

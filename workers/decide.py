@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from workers.ledger import Ledger, Trigger, Work
-from workers.run_store import RunStore
 from workers.runs import Project, Run, State, TriggerKind, new_run
+from workers.store.ledger import Ledger, Trigger, Work
+from workers.store.runs import RunStore
 
 UNFINISHED = frozenset(
     {

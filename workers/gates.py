@@ -6,9 +6,9 @@ import msgspec
 
 from workers.clients.gitlab_types import Project
 from workers.detect.analysis import Analysis
-from workers.ledger import Ledger
 from workers.runs import Run, State
 from workers.settings import AGAIN_LABEL
+from workers.store.ledger import Ledger
 
 CI_FILE = ".gitlab-ci.yml"
 ASKED = ("retrigger", "workflow")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import structlog
 
-from workers.audit import acting
 from workers.clients.gitlab_hook_care import ensure_project_hook
-from workers.deliveries import now_ms
 from workers.errors import Rejected
 from workers.hook_secrets import HookSecrets, for_hook
 from workers.seal import Seal
+from workers.store.audit import acting
+from workers.store.deliveries import now_ms
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

@@ -13,16 +13,16 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import preview, rehearsal, requests, settle
-from workers.audit import acting
-from workers.dead import CRASHES_MAX
 from workers.decide import decide
-from workers.deliveries import now_ms
 from workers.events import Queue
-from workers.ledger import Ledger, Work
 from workers.run import carry_out
-from workers.run_store import Busy
 from workers.runs import Run
 from workers.settings import Settings
+from workers.store.audit import acting
+from workers.store.dead import CRASHES_MAX
+from workers.store.deliveries import now_ms
+from workers.store.ledger import Ledger, Work
+from workers.store.runs import Busy
 from workers.sweep import carry_on
 from workers.wiring import Parts
 

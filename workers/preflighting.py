@@ -15,8 +15,8 @@ from typing import TypeVar, cast
 import msgspec
 
 from workers.clients.gitlab_types import Project
-from workers.deliveries import key, now_ms
 from workers.steps.preflight import Facts, Instance, Preflight, judge, look
+from workers.store.deliveries import key, now_ms
 from workers.wiring import Parts
 
 T = TypeVar("T")

@@ -15,7 +15,6 @@ from workers import preflighting
 from workers.clients.gitlab import ApiSource
 from workers.detect import LocalSource
 from workers.detect.analysis import Analysis, Source
-from workers.dry_runs import Answer, DryRun
 from workers.errors import BackendError, Denied, NotFound, Rejected, Retryable
 from workers.pipeline import lint
 from workers.pipeline.lint.report import to_json
@@ -28,6 +27,7 @@ from workers.steps.generate import Generated
 from workers.steps.generate import generate as make
 from workers.steps.retrieve import Reference, from_templates, retrieve
 from workers.steps.validate import validate
+from workers.store.dry_runs import Answer, DryRun
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

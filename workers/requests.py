@@ -7,15 +7,15 @@ from datetime import datetime
 
 import structlog
 
-from workers.asking import ask
-from workers.audit import acting
 from workers.clients.gitlab_types import MergeRequest
-from workers.deliveries import now_ms
 from workers.errors import NotFound
-from workers.ledger import Work
-from workers.run_store import Busy
 from workers.runs import Options, Project
 from workers.settings import AGAIN_LABEL
+from workers.store.asking import ask
+from workers.store.audit import acting
+from workers.store.deliveries import now_ms
+from workers.store.ledger import Work
+from workers.store.runs import Busy
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

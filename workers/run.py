@@ -13,9 +13,7 @@ from rq.timeouts import BaseTimeoutException
 from workers import gates, preflighting
 from workers.clients.gitlab import ApiSource
 from workers.clients.gitlab_types import Project
-from workers.deliveries import now_ms
 from workers.detect.analysis import Analysis
-from workers.due import poll_of
 from workers.errors import BackendError, Rejected, Retryable
 from workers.pipeline.plan import Plan, Site
 from workers.pipeline.render import render
@@ -39,6 +37,8 @@ from workers.steps.publish import Intent, Published, Target, publish
 from workers.steps.retrieve import Reference as Retrieved
 from workers.steps.retrieve import references
 from workers.steps.validate import validate
+from workers.store.deliveries import now_ms
+from workers.store.due import poll_of
 from workers.story import tell
 from workers.wiring import Parts
 

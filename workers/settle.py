@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from workers import hooking
 from workers.clients.gitlab_ci_types import PipelineRow, PipelineState
 from workers.conclude import conclude, end, pipeline_url
-from workers.deliveries import now_ms
-from workers.due import poll_of
 from workers.errors import BackendError, Denied, NotFound, Rejected, Retryable
-from workers.ledger import Heard, swept
 from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps.learn import index_backlog
+from workers.store.deliveries import now_ms
+from workers.store.due import poll_of
+from workers.store.ledger import Heard, swept
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

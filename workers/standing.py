@@ -6,8 +6,8 @@ import msgspec
 
 from workers import gates, hooking
 from workers.clients.gitlab_types import Project
-from workers.deliveries import now_ms
 from workers.runs import Run, State
+from workers.store.deliveries import now_ms
 from workers.wiring import Parts
 
 MAX_ATTEMPTS = 3

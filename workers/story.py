@@ -8,11 +8,11 @@ from workers import preflighting
 from workers.clients.gitlab_ci_types import PipelineState
 from workers.detect.analysis import Analysis
 from workers.errors import NotFound
-from workers.learned import LearnedStore
 from workers.pipeline.plan import Plan
 from workers.runs import Run
 from workers.steps.confirm import Verdict
 from workers.steps.describe import Origin, Story
+from workers.store.learned import LearnedStore
 from workers.wiring import Parts
 
 

@@ -13,10 +13,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import queues
-from workers.deliveries import now_ms
 from workers.events import Queue
-from workers.ledger import Ledger, Trigger
-from workers.sweeps import SWEEP, Sweeps
+from workers.store.deliveries import now_ms
+from workers.store.ledger import Ledger, Trigger
+from workers.store.sweeps import SWEEP, Sweeps
 
 log = structlog.get_logger(__name__)
 

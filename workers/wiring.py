@@ -9,26 +9,26 @@ from functools import cached_property
 import redis
 from pydantic import SecretStr
 
-from workers.audit import Audit
-from workers.budget import Budget
 from workers.clients.chroma import Index
 from workers.clients.gitlab import GitLab
 from workers.clients.ollama import Model
 from workers.connect import connect
-from workers.dead import DeadLetters
-from workers.dry_runs import DryRuns
 from workers.errors import Misconfigured
-from workers.learned import LearnedStore
-from workers.ledger import Ledger
-from workers.lent import Lent
 from workers.pipeline.plan import Site
 from workers.pipeline.templates import Templates
-from workers.run_store import RunStore
 from workers.runs import Run
 from workers.settings import Settings
 from workers.steps.preflight import Preflight
 from workers.steps.runners import choose_builder
-from workers.sweeps import Sweeps
+from workers.store.audit import Audit
+from workers.store.budget import Budget
+from workers.store.dead import DeadLetters
+from workers.store.dry_runs import DryRuns
+from workers.store.learned import LearnedStore
+from workers.store.ledger import Ledger
+from workers.store.lent import Lent
+from workers.store.runs import RunStore
+from workers.store.sweeps import Sweeps
 
 
 class Parts:

@@ -63,9 +63,9 @@ def hooks_install(
     import getpass
 
     from service.stack import require_secret
-    from workers.audit import acting
     from workers.clients.gitlab_hook_care import WRITTEN_ANEW, ensure
     from workers.hook_secrets import for_hook
+    from workers.store.audit import acting
 
     parts, url = _parts()
     settings, shelf = parts.settings, _shelf(parts, project, group)

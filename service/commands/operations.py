@@ -13,10 +13,10 @@ import typer
 from service.commands import output
 from service.commands.run import _with_redis
 from service.commands.stores import Limit, _parts
-from workers.budget import BudgetState
 from workers.errors import Rejected
 from workers.settings import Settings
-from workers.sweeps import Report
+from workers.store.budget import BudgetState
+from workers.store.sweeps import Report
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -45,7 +45,7 @@ def sweep(as_json: Json = False) -> None:
     SWEEP_INTERVAL_S. Exit code 1 where it was cut short.
     """
     from service.stack import require_gitlab, require_secret
-    from workers.audit import acting
+    from workers.store.audit import acting
     from workers.sweep import carry_on
     from workers.wiring import Parts
 

@@ -195,10 +195,10 @@ def ticker() -> None:
     from service.stack import upgrade_store
     from workers import logs
     from workers.connect import connect
-    from workers.ledger import Ledger
     from workers.standing import LONGEST_WAIT_S
+    from workers.store.ledger import Ledger
+    from workers.store.sweeps import Sweeps
     from workers.supervisor import bind_to_parent, stop_on_signals
-    from workers.sweeps import Sweeps
     from workers.ticker import Ticker
 
     bind_to_parent()

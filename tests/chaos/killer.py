@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from service.sandbox.journal import Entry
 from tests.chaos.processes import Process
 from tests.chaos.rig import Rig
-from workers.deliveries import key
 from workers.errors import Retryable
+from workers.store.deliveries import key
 
 TARGETS = ("receiver", "generate", "horse", "record", "ticker", "redis")
 WORKERS = frozenset({"generate", "horse"})

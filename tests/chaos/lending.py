@@ -13,9 +13,9 @@ import redis
 from service.sandbox.client import SandboxClient
 from tests.chaos.tokens import CALLER_TOKEN, STRANGER_TOKEN
 from tests.chaos.traffic import GITLAB_TIMEOUT_S, SAMPLES, Subject
-from workers.deliveries import key
-from workers.run_store import RunStore
 from workers.steps.publish import TRAILER
+from workers.store.deliveries import key
+from workers.store.runs import RunStore
 
 DEVELOPER = 30
 TAKEN = frozenset({200, 202, 409})

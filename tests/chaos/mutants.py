@@ -33,7 +33,7 @@ class Mutant(msgspec.Struct, frozen=True):
 
 
 MUTANTS = (
-    Mutant("dedupe", "workers/lua/receive.lua", "if seen then return", "if false then return",
+    Mutant("dedupe", "workers/store/lua/receive.lua", "if seen then return", "if false then return",
            f"{LEDGER}::test_the_same_delivery_by_key_or_by_content_is_a_duplicate"),
     Mutant("store before the answer", "service/webhooks.py",
            'answer = await _patiently(request.state["inbox"], receive_call(event, key))',
@@ -52,11 +52,11 @@ MUTANTS = (
            'if self.kind == "push" and self.ref.startswith(BRANCH_PREFIX):',
            'if self.kind == "push" and self.ref.startswith("nobody/"):',
            "tests/unit/test_events.py"),
-    Mutant("lease", "workers/ledger.py",
+    Mutant("lease", "workers/store/ledger.py",
            "self._redis.set(lease, token, nx=True, px=LEASE_MS)",
            "self._redis.set(lease, token, px=LEASE_MS)",
            f"{LEDGER}::test_work_is_held_by_one_and_what_comes_meanwhile_is_not_lost"),
-    Mutant("done only by the lease's holder", "workers/lua/done.lua",
+    Mutant("done only by the lease's holder", "workers/store/lua/done.lua",
            "if redis.call('GET', KEYS[4]) ~= ARGV[5] then return -1 end", "",
            f"{LEDGER}::test_a_worker_that_lost_its_lease_cannot_say_done"),
     Mutant("lost work sent again", "workers/ticker.py",
@@ -72,7 +72,7 @@ MUTANTS = (
            "        if found is None:\n            raise\n    return _upon(",
            "        if found is None:\n            raise\n        return found.commit, False\n"
            "    return _upon(", "tests/integration/test_publish.py"),
-    Mutant("compare-and-swap: versions of a run", "workers/lua/save_run.lua",
+    Mutant("compare-and-swap: versions of a run", "workers/store/lua/save_run.lua",
            "if version ~= tonumber(ARGV[2]) then", "if false then",
            "tests/integration/test_run_store.py"),
     Mutant(
@@ -83,7 +83,7 @@ MUTANTS = (
         "    run = end(\n        parts, run, to, reason, next_step,",
         "tests/chaos/test_crash_points.py::test_a_verdict_survives_death_at_every_point",
     ),
-    Mutant("a lent token ends with its run", "workers/lua/save_run.lua",
+    Mutant("a lent token ends with its run", "workers/store/lua/save_run.lua",
            "  redis.call('DEL', KEYS[6])\n", "", "tests/integration/test_lent.py"),
     Mutant("writes before answers in Redis", "workers/embedded.py",
            '"appendfsync": "no"', '"appendfsync": "everysec"',

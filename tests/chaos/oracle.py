@@ -18,13 +18,13 @@ from tests.chaos import canaries, keys
 from tests.chaos.processes import Process
 from tests.chaos.rig import Rig
 from tests.chaos.traffic import Answered, Subject
-from workers.deliveries import DELIVERIES, key, now_ms
 from workers.errors import Retryable
 from workers.events import BRANCH_PREFIX, Event, Unwanted, parse
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import State
 from workers.steps.publish import MANAGED, TRAILER
+from workers.store.deliveries import DELIVERIES, key, now_ms
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 
 QUIET_S = 90.0
 OPEN = frozenset(State) - {

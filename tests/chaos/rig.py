@@ -30,7 +30,7 @@ from tests.chaos.tokens import API_TOKEN, SECRET
 from tests.support.gitlab import BOT_TOKEN
 from workers.embedded import find_running, free_port
 from workers.errors import Retryable
-from workers.learned import LearnedStore
+from workers.store.learned import LearnedStore
 
 ROOT = Path(__file__).parents[2]
 READY_S = 180.0

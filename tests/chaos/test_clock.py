@@ -12,7 +12,7 @@ from tests.chaos import canaries, oracle
 from tests.chaos.points import CLOCK
 from tests.chaos.rig import rig
 from tests.chaos.traffic import Sender, make, populate
-from workers.lent import LENT_S
+from workers.store.lent import LENT_S
 
 JUMP_S = 12.0
 BACK_S = 60.0

@@ -19,14 +19,14 @@ from pydantic import SecretStr
 from service.demo import demo_settings
 from tests.support.gitlab import BOT_TOKEN, Instance, sandbox
 from workers import jobs, settle
-from workers.deliveries import key
-from workers.due import DUE
 from workers.embedded import EmbeddedRedis
 from workers.events import Event
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import State
 from workers.steps.publish import TRAILER
+from workers.store.deliveries import key
+from workers.store.due import DUE
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 from workers.ticker import Ticker
 from workers.wiring import Parts
 

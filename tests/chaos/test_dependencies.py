@@ -21,10 +21,10 @@ from tests.chaos.test_redis_faults import fill, small_disk
 from tests.chaos.traffic import Sender, Subject, first_pushes, populate
 from tests.support.ollama import Mode, OllamaDouble
 from workers.clients.chroma import Index
-from workers.deliveries import key
 from workers.embedded import find_running_chroma
-from workers.run_store import RunStore
 from workers.runs import Run, State
+from workers.store.deliveries import key
+from workers.store.runs import RunStore
 
 DOWN_S = 15.0
 MODEL_S = 4.0

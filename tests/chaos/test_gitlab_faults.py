@@ -10,9 +10,9 @@ import pytest
 from tests.chaos import canaries, oracle
 from tests.chaos.rig import Rig, rig
 from tests.chaos.traffic import Sender, Subject, first_pushes, populate
-from workers.deliveries import key, now_ms
-from workers.due import DUE
 from workers.standing import LONGEST_WAIT_S
+from workers.store.deliveries import key, now_ms
+from workers.store.due import DUE
 
 PROJECTS = 12
 MORE_CALLS = 1.5

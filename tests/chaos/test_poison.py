@@ -11,11 +11,11 @@ import pytest
 
 from tests.chaos.rig import Rig, rig
 from tests.chaos.traffic import Delivery, Sender, Subject, make, populate
-from workers.deliveries import key
 from workers.errors import Retryable
-from workers.run_store import RunStore
 from workers.runs import Run, State
 from workers.standing import MAX_ATTEMPTS
+from workers.store.deliveries import key
+from workers.store.runs import RunStore
 
 PARKED_WITHIN_S = 100.0
 """Three leases of 20 s have to run out."""

@@ -14,7 +14,7 @@ import pytest
 from service.sandbox.journal import Entry
 from tests.support.gitlab import BOT_TOKEN
 from tests.support.world import World, world
-from workers.audit import Line
+from workers.store.audit import Line
 from workers.wiring import Parts
 
 READS = re.compile(r"/api/graphql$|/ci/lint$")

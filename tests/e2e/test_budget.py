@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.world import World, world
-from workers.deliveries import key
+from workers.store.deliveries import key
 from workers.wiring import Parts
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from tests.support.gitlab import BOT_TOKEN
 from tests.support.world import world
-from workers.run_store import RunStore
+from workers.store.runs import RunStore
 
 
 def test_a_run_goes_green_with_a_lent_token(tmp_path: Path) -> None:

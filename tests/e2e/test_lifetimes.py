@@ -9,7 +9,7 @@ import httpx
 from tests.chaos.keys import LASTING, without_lifetime
 from tests.support.world import world
 from workers.connect import connect
-from workers.deliveries import key
+from workers.store.deliveries import key
 
 
 def test_every_key_has_a_lifetime_or_a_reason_to_stay(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from tests.support.world import World, world
-from workers.turns import AT_ONCE
+from workers.store.turns import AT_ONCE
 
 RATE = 200
 """Events a second, by one project."""

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.world import World, world
 from workers.connect import connect
-from workers.deliveries import now_ms
-from workers.schema import SCHEMA
+from workers.store.deliveries import now_ms
+from workers.store.schema import SCHEMA
 
 HOUR_S = 3600
 

@@ -33,13 +33,13 @@ from tests.support.service import (
     payload,
     running_service,
 )
-from workers.dry_runs import Answer, DryRuns
 from workers.embedded import EmbeddedRedis, free_port
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import Commit, File, MergeRequest, Project, Run, State, new_run
+from workers.store.dry_runs import Answer, DryRuns
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 
 pytestmark = pytest.mark.timeout(60)
 SHOP = Project(42, "shop/api", "http://gitlab.example/shop/api")

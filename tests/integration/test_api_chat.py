@@ -24,10 +24,10 @@ from tests.support.keys import KEY
 from tests.support.service import API_TOKEN, SECRET, Running, Server, running_service
 from tests.support.stories import Story
 from workers.embedded import EmbeddedRedis, free_port
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.run_store import RunStore
 from workers.runs import Project, State, new_run
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.runs import RunStore
 
 pytestmark = pytest.mark.timeout(60)
 MODEL = "small-model"

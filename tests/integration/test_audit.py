@@ -8,11 +8,11 @@ import redis
 from tests.support.gitlab import BOT_TOKEN, Instance, quiet
 from tests.support.ports import closed_port
 from tests.support.service import API_TOKEN, running_service, settings_for
-from workers import audit
-from workers.audit import Audit, acting
-from workers.deliveries import now_ms
 from workers.embedded import EmbeddedRedis
 from workers.errors import Retryable
+from workers.store import audit
+from workers.store.audit import Audit, acting
+from workers.store.deliveries import now_ms
 from workers.wiring import Parts
 
 

@@ -15,17 +15,18 @@ import pytest
 import redis
 
 from tests.support.keys import KEY
-from workers import backup, schema
+from workers import backup
 from workers.backup import Manifest
 from workers.clients.chroma import Index
 from workers.embedded import EmbeddedChroma, EmbeddedRedis
 from workers.errors import BackendError, Misconfigured, NotFound, Rejected
 from workers.events import Event
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.ledger import Ledger
 from workers.pipeline.templates import Templates
 from workers.steps.retrieve import rebuild
+from workers.store import schema
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.ledger import Ledger
 
 RECORD = LearnedPipeline(
     language="go", framework=None, template="go", template_version="1",

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from tests.support.service import API_TOKEN, running_service
-from workers.budget import COMMITS, HOUR_MS, TRIPPED, Budget
-from workers.deliveries import now_ms
 from workers.embedded import EmbeddedRedis
+from workers.store.budget import COMMITS, HOUR_MS, TRIPPED, Budget
+from workers.store.deliveries import now_ms
 
 
 def test_each_run_counts_once_and_the_limit_holds(redis_client: redis.Redis) -> None:

@@ -16,14 +16,14 @@ import redis
 
 from tests.support.service import API_TOKEN, Running, running_service, settings_for
 from workers import jobs
-from workers.dead import CRASHES_MAX, DeadLetters, Letter
-from workers.deliveries import key, now_ms
 from workers.embedded import EmbeddedRedis
 from workers.events import Event, Queue
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import Project, Run, State, new_run
 from workers.standing import Standing
+from workers.store.dead import CRASHES_MAX, DeadLetters, Letter
+from workers.store.deliveries import key, now_ms
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 from workers.wiring import Parts
 
 

@@ -38,7 +38,7 @@ from workers.clients.gitlab import GitLab, ensure_system_hook
 from workers.clients.gitlab_hook_care import WRITTEN_ANEW
 from workers.embedded import EmbeddedRedis
 from workers.hook_secrets import own_signing, own_token
-from workers.ledger import Ledger
+from workers.store.ledger import Ledger
 from workers.wiring import Parts
 
 pytestmark = pytest.mark.timeout(90)

@@ -19,10 +19,10 @@ from pydantic import SecretStr
 
 from tests.support.gitlab import BOT_TOKEN, Instance
 from tests.support.mailbox import Mailbox, mailbox
-from workers.deliveries import now_ms
 from workers.embedded import EmbeddedRedis, free_port
 from workers.hook_secrets import own_token
-from workers.ledger import Ledger
+from workers.store.deliveries import now_ms
+from workers.store.ledger import Ledger
 
 SECRET = "canary-secret-0123456789"
 SIGNING = "whsec_" + base64.b64encode(b"k" * 32).decode()

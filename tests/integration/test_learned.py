@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.support.keys import KEY
 from workers.confidence import HALF_LIFE_S, lower_bound
 from workers.errors import NotFound, Rejected
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Outcome, Provenance
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Outcome, Provenance
 
 DAY_S = 86400.0
 

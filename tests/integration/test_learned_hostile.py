@@ -18,9 +18,6 @@ from workers.clients.chroma import Index, Item
 from workers.detect.analysis import Analysis
 from workers.embedded import EmbeddedChroma
 from workers.errors import NotFound, Rejected
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.learned_shelf import outcomes_key, own_key, record_key, shared_key
 from workers.pipeline.plan import Site
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
@@ -29,6 +26,9 @@ from workers.steps.features import features
 from workers.steps.generate import generate
 from workers.steps.learn import index_backlog
 from workers.steps.retrieve import retrieve, sync_templates
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.learned_shelf import outcomes_key, own_key, record_key, shared_key
 
 STACK = ("python", "fastapi")
 FASTAPI = Analysis(

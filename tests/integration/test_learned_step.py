@@ -17,7 +17,6 @@ from workers.detect import detect
 from workers.detect.analysis import Analysis, App, Evidence
 from workers.detect.local import LocalSource
 from workers.embedded import EmbeddedChroma
-from workers.learned import LearnedStore
 from workers.pipeline.plan import Plan, Site, build
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
@@ -25,6 +24,7 @@ from workers.steps.confirm import Verdict
 from workers.steps.generate import generate
 from workers.steps.learn import Learned, Lesson, index_backlog, learn, lesson
 from workers.steps.retrieve import retrieve
+from workers.store.learned import LearnedStore
 
 PATIENT_S = 5.0
 SECRET = "acme-secret-tenant-a"

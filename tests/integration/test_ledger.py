@@ -10,12 +10,12 @@ import redis
 from rq.serializers import JSONSerializer
 
 from workers import queues
-from workers.deliveries import key, now_ms
 from workers.errors import Rejected
 from workers.events import Event
-from workers.ledger import Ledger, Trigger, receive_call
-from workers.run_store import RunStore
-from workers.turns import AT_ONCE, PAUSE_MS
+from workers.store.deliveries import key, now_ms
+from workers.store.ledger import Ledger, Trigger, receive_call
+from workers.store.runs import RunStore
+from workers.store.turns import AT_ONCE, PAUSE_MS
 
 
 def push(project: int = 7, after: str = "1", ref: str = "main") -> Event:

@@ -17,12 +17,12 @@ from tests.support.keys import KEY
 from tests.support.service import CALLER_TOKEN, Running, running_service
 from workers.embedded import EmbeddedRedis
 from workers.errors import Denied
-from workers.lent import GONE, LENT_S, Lent
 from workers.run import carry_out
-from workers.run_store import RunStore
 from workers.runs import END, Commit, Options, Project, State, new_run
 from workers.seal import derived
 from workers.settle import settle_project
+from workers.store.lent import GONE, LENT_S, Lent
+from workers.store.runs import RunStore
 from workers.wiring import Parts
 
 TOKEN = SecretStr(CALLER_TOKEN)

@@ -11,10 +11,10 @@ import redis
 from tests.support.gitlab import BOT_TOKEN, Instance
 from workers import preflighting
 from workers.clients.gitlab import GitLab
-from workers.deliveries import now_ms
 from workers.settings import Settings
 from workers.steps.preflight import Facts, look
 from workers.steps.preflight import Instance as Shared
+from workers.store.deliveries import now_ms
 from workers.wiring import Parts
 
 

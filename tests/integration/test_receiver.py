@@ -30,7 +30,7 @@ from tests.support.service import (
     settings_for,
 )
 from workers.embedded import EmbeddedRedis
-from workers.ledger import Ledger
+from workers.store.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(60)
 PUSH = payload("system_hook_push")

@@ -17,7 +17,7 @@ import redis
 
 from tests.support.service import SECRET, Running, payload, running_service
 from workers.embedded import EmbeddedRedis
-from workers.ledger import Ledger
+from workers.store.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(900)
 SEED = 20261125

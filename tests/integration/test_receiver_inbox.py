@@ -19,7 +19,7 @@ from service import inbox as module
 from service.inbox import Inbox
 from workers.embedded import EmbeddedRedis, free_port
 from workers.errors import Retryable
-from workers.scripts import Call, Script
+from workers.store.scripts import Call, Script
 
 ECHO = "redis.call('RPUSH', KEYS[1], ARGV[1]) return {ARGV[1], ARGV[2]}"
 FAIL = "return redis.error_reply('MISCONF this one fails')"

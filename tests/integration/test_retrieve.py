@@ -13,12 +13,12 @@ from tests.support.keys import KEY
 from workers.clients.chroma import Index, Item
 from workers.detect.analysis import Analysis
 from workers.embedded import EmbeddedChroma
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
 from workers.pipeline.templates import Templates
 from workers.steps.features import features
 from workers.steps.learn import index_backlog
 from workers.steps.retrieve import Reference, fallback, rebuild, retrieve, sync_templates
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
 
 PATIENT_S = 5.0
 FASTAPI = Analysis(

@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from workers.errors import NotFound
-from workers.ledger import Ledger
-from workers.run_store import Busy, RunStore
 from workers.runs import END, Project, Run, State, new_run, public
+from workers.store.ledger import Ledger
+from workers.store.runs import Busy, RunStore
 
 
 @pytest.fixture

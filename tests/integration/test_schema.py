@@ -13,18 +13,18 @@ import pytest
 import redis
 
 from tests.support.stories import Story
-from workers import schema
-from workers.dead import DeadLetters
-from workers.deliveries import key, now_ms
 from workers.embedded import EmbeddedRedis
 from workers.errors import Misconfigured
 from workers.events import Event
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.learned_shelf import ALL, PREFIX, outcomes_key, record_key
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import Project, Run, State, new_run
-from workers.schema import SCHEMA, Upgrade
+from workers.store import schema
+from workers.store.dead import DeadLetters
+from workers.store.deliveries import key, now_ms
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.learned_shelf import ALL, PREFIX, outcomes_key, record_key
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
+from workers.store.schema import SCHEMA, Upgrade
 
 
 def of_version_1(client: redis.Redis) -> str:

@@ -14,15 +14,15 @@ from tests.support.gitlab import BOT_TOKEN, Instance, quiet
 from tests.support.loopback import loopback
 from tests.support.service import settings_for
 from workers import jobs, settle
-from workers.deliveries import key, now_ms
 from workers.embedded import EmbeddedRedis
 from workers.errors import Denied
 from workers.events import Event
-from workers.ledger import Trigger
 from workers.runs import Commit, Project, Run, State, new_run
 from workers.settings import AGAIN_LABEL
+from workers.store.deliveries import key, now_ms
+from workers.store.ledger import Trigger
+from workers.store.sweeps import Finding, Report
 from workers.sweep import PHASES, carry_on, projects
-from workers.sweeps import Finding, Report
 from workers.ticker import Ticker
 from workers.wiring import Parts
 

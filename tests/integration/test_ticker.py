@@ -11,13 +11,13 @@ import pytest
 import redis
 
 from workers.decide import decide
-from workers.deliveries import key, now_ms
-from workers.due import DUE
 from workers.events import Event
-from workers.ledger import Ledger, Trigger, Work
-from workers.run_store import RunStore
 from workers.runs import Options, Project, Run, State, new_run
-from workers.sweeps import SWEEP, Sweeps
+from workers.store.deliveries import key, now_ms
+from workers.store.due import DUE
+from workers.store.ledger import Ledger, Trigger, Work
+from workers.store.runs import RunStore
+from workers.store.sweeps import SWEEP, Sweeps
 from workers.ticker import LOST_AFTER_MS, Ticker
 
 

@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 from service.demo import demo_settings
 from service.stack import settings_environment
 from workers.embedded import EmbeddedRedis
-from workers.ledger import Ledger
 from workers.pipeline import render
 from workers.pipeline.lint.schema import compiled
 from workers.rehearsal import rehearse
+from workers.store.ledger import Ledger
 from workers.wiring import Parts
 
 ROOT = Path(__file__).parents[2]

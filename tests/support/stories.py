@@ -9,10 +9,6 @@ import redis
 
 from tests.support.keys import KEY
 from workers.events import Event
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Provenance
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import (
     Commit,
     File,
@@ -27,6 +23,10 @@ from workers.runs import (
     Validation,
     new_run,
 )
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Provenance
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 
 CI = """\
 stages: [compile, build, test, sast, quality, security, push, notify, learn]

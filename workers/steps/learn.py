@@ -13,13 +13,13 @@ import msgspec
 from workers.clients.chroma import Index
 from workers.detect.analysis import Analysis
 from workers.errors import NotFound, Retryable
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline, Outcome, Provenance
 from workers.pipeline.plan import Plan, portable
 from workers.pipeline.slots import accepts
 from workers.steps.confirm import Verdict
 from workers.steps.features import features
 from workers.steps.retrieve import learned_item
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline, Outcome, Provenance
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):

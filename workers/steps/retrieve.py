@@ -15,11 +15,11 @@ import msgspec
 from workers.clients.chroma import NONE, Hit, Index, Item, Where
 from workers.detect.analysis import Analysis
 from workers.errors import Retryable
-from workers.learned import LearnedStore
-from workers.learned_records import LearnedPipeline
 from workers.pipeline import several
 from workers.pipeline.templates import Quality, Template, Templates
 from workers.steps.features import features
+from workers.store.learned import LearnedStore
+from workers.store.learned_records import LearnedPipeline
 
 SIMILAR = 8
 SHARED = "shared"

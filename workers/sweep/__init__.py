@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import structlog
 
-from workers.audit import acting
-from workers.deliveries import now_ms
 from workers.errors import Rejected, Retryable
+from workers.store.audit import acting
+from workers.store.deliveries import now_ms
 from workers.sweep import merge_requests, projects, unsettled
 from workers.sweep.at_work import Sweep
 from workers.wiring import Parts

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from workers.clients.gitlab_types import DEVELOPER
 from workers.errors import NotFound, Rejected, Retryable
-from workers.schema import installed_at
-from workers.sweeps import FINDINGS_MAX, Finding, Pass
+from workers.store.schema import installed_at
+from workers.store.sweeps import FINDINGS_MAX, Finding, Pass
 from workers.wiring import Parts
 
 

@@ -9,9 +9,9 @@ from workers import hooking
 from workers.clients.gitlab_hook_care import faults, find
 from workers.clients.gitlab_hooks import of_project
 from workers.clients.gitlab_types import Hook, HookEvent, Project
-from workers.deliveries import now_ms
 from workers.events import BRANCH_PREFIX, Event, parse
 from workers.hook_secrets import for_hook
+from workers.store.deliveries import now_ms
 from workers.sweep.at_work import Sweep
 
 PAGES_MAX = 5

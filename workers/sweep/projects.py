@@ -9,8 +9,8 @@ from datetime import datetime
 from workers.clients.gitlab_repository import PAGE
 from workers.clients.gitlab_types import MAINTAINER, Project
 from workers.decide import RELOOK_MS
-from workers.ledger import Trigger
 from workers.runs import State
+from workers.store.ledger import Trigger
 from workers.sweep import hooks
 from workers.sweep.at_work import Sweep
 

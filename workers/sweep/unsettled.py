@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workers.ledger import FINAL, Trigger, swept
-from workers.run_store import RUN_TTL_S
 from workers.runs import Run, State
+from workers.store.ledger import FINAL, Trigger, swept
+from workers.store.runs import RUN_TTL_S
 from workers.sweep.at_work import Sweep
 
 SILENT_MS = 5 * 60 * 1000

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.learned_records import LearnedPipeline, Provenance, record_id
+from workers.store.learned_records import LearnedPipeline, Provenance, record_id
 
 PROVENANCE = Provenance(project_id=1, namespace="group", run="r1", pipeline=2)
 

@@ -35,6 +35,6 @@ class Call(msgspec.Struct, frozen=True):
 
 @functools.cache
 def script(name: str) -> Script:
-    """The script `workers/lua/<name>.lua`, read once."""
-    text = resources.files("workers").joinpath("lua", f"{name}.lua").read_text()
+    """The script `workers/store/lua/<name>.lua`, read once."""
+    text = resources.files("workers.store").joinpath("lua", f"{name}.lua").read_text()
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

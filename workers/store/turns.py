@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from redis import Redis
 
-from workers.deliveries import key
 from workers.events import Queue
+from workers.store.deliveries import key
 
 AT_ONCE = 10
 """Turns without a rest. A birth, a first push, its pipeline's events need fewer."""

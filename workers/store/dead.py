@@ -16,13 +16,13 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
-from workers.asking import ask
-from workers.deliveries import key, now_ms
 from workers.errors import NotFound
 from workers.events import Queue
-from workers.ledger import Ledger, Trigger, Work
-from workers.run_store import RunStore
 from workers.runs import Options, Project, Run, State
+from workers.store.asking import ask
+from workers.store.deliveries import key, now_ms
+from workers.store.ledger import Ledger, Trigger, Work
+from workers.store.runs import RunStore
 
 DEAD = key("dead")
 DEAD_TTL_S = 90 * 86400

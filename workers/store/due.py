@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis import Redis
 
-from workers.deliveries import as_text, key, now_ms
+from workers.store.deliveries import as_text, key, now_ms
 
 DUE = key("due")
 

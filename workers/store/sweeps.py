@@ -16,11 +16,11 @@ import msgspec
 from redis import Redis
 
 from workers import queues
-from workers.deliveries import key, now_ms
-from workers.due import DUE
-from workers.ledger import LEASE_MS
 from workers.runs import iso, timestamp
-from workers.scripts import Call, script
+from workers.store.deliveries import key, now_ms
+from workers.store.due import DUE
+from workers.store.ledger import LEASE_MS
+from workers.store.scripts import Call, script
 
 SWEEP = "sweep"
 FINDINGS_MAX = 500

@@ -23,12 +23,12 @@ from typing import cast
 import msgspec
 
 from workers import queues
-from workers.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, as_text, key, now_ms
-from workers.due import DUE, Due
 from workers.events import Event, Queue
-from workers.facts import Facts
-from workers.scripts import Call, script
-from workers.turns import Turns
+from workers.store.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, as_text, key, now_ms
+from workers.store.due import DUE, Due
+from workers.store.facts import Facts
+from workers.store.scripts import Call, script
+from workers.store.turns import Turns
 
 SEEN_TTL_S = 86400
 STREAM_LENGTH = 100_000

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from workers.deliveries import DELIVERY_TTL_S, as_text, key
+from workers.store.deliveries import DELIVERY_TTL_S, as_text, key
 
 
 class Facts:

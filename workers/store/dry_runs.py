@@ -14,8 +14,8 @@ import msgspec
 from redis import Redis
 
 from workers import queues
-from workers.deliveries import key
 from workers.errors import NotFound, Retryable
+from workers.store.deliveries import key
 
 TTL_S = 600
 

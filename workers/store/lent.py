@@ -17,9 +17,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 from redis import Redis
 
-from workers.deliveries import key as name
 from workers.errors import Denied
 from workers.seal import derived
+from workers.store.deliveries import key as name
 
 LENT_S = 2 * 3600
 """Longer than a run takes when GitLab is there; who wants more gives our user access."""

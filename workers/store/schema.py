@@ -14,12 +14,12 @@ import msgspec
 import structlog
 from redis import Redis
 
-from workers.dead import DeadLetters
-from workers.deliveries import DELIVERIES, key, now_ms
 from workers.errors import Misconfigured
-from workers.ledger import Ledger
-from workers.run_store import RunStore
 from workers.runs import State
+from workers.store.dead import DeadLetters
+from workers.store.deliveries import DELIVERIES, key, now_ms
+from workers.store.ledger import Ledger
+from workers.store.runs import RunStore
 
 log = structlog.get_logger(__name__)
 

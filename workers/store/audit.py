@@ -21,8 +21,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from workers.deliveries import key, now_ms
 from workers.errors import Retryable
+from workers.store.deliveries import key, now_ms
 
 log = structlog.get_logger(__name__)
 

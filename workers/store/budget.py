@@ -15,8 +15,8 @@ import msgspec
 import structlog
 from redis import Redis
 
-from workers.deliveries import key, now_ms
 from workers.runs import iso
+from workers.store.deliveries import key, now_ms
 
 log = structlog.get_logger(__name__)
 

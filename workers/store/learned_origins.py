@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from workers.errors import Rejected, Retryable
-from workers.learned_records import Counted, LearnedPipeline, Provenance, tally, top_level
-from workers.learned_shelf import REVOKED, Shelf
+from workers.store.learned_records import Counted, LearnedPipeline, Provenance, tally, top_level
+from workers.store.learned_shelf import REVOKED, Shelf
 
 TRIES = 100
 """Writes that lose against another's; each of them means that another went through."""

@@ -25,9 +25,9 @@ import structlog
 from pydantic import SecretStr
 from redis import Redis
 
-from workers.learned_records import Counted, Kept, top_level
-from workers.scripts import Call, script
 from workers.seal import DIGITS, Seal
+from workers.store.learned_records import Counted, Kept, top_level
+from workers.store.scripts import Call, script
 
 log = structlog.get_logger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from workers.deliveries import now_ms
-from workers.ledger import Ledger, Trigger
-from workers.run_store import RunStore
 from workers.runs import Options, Project, Run, State, TriggerKind, new_run
+from workers.store.deliveries import now_ms
+from workers.store.ledger import Ledger, Trigger
+from workers.store.runs import RunStore
 
 
 def ask(

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from workers.errors import NotFound, Rejected, Retryable
-from workers.learned_origins import TRIES, Origins
-from workers.learned_records import (
+from workers.store.learned_origins import TRIES, Origins
+from workers.store.learned_records import (
     Counted,
     Exported,
     LearnedPipeline,
@@ -28,7 +28,7 @@ from workers.learned_records import (
     top_level,
     whole,
 )
-from workers.learned_shelf import ALL, UNINDEXED, Read, own_key, shared_key, texts
+from workers.store.learned_shelf import ALL, UNINDEXED, Read, own_key, shared_key, texts
 
 CONSIDERED = 64
 """Records that are compared, of the group's own and of the shared: those with most successes."""

@@ -13,10 +13,10 @@ from typing import Any, cast
 import msgspec
 from redis import Redis
 
-from workers.deliveries import as_text, key
 from workers.errors import BackendError, Conflict, NotFound
 from workers.runs import Progress, Run, State, timestamp
-from workers.scripts import Call, script
+from workers.store.deliveries import as_text, key
+from workers.store.scripts import Call, script
 
 RUN_TTL_S = 180 * 86400
 
