@@ -18,8 +18,6 @@ from workers.settings import Settings
 from workers.store.budget import BudgetState
 from workers.store.sweeps import Report
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
@@ -37,7 +35,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(dead, name="dead")
 
 
-def sweep(as_json: Json = False) -> None:
+def sweep(as_json: output.Json = False) -> None:
     """Look at all projects now for what GitLab never told; repair what may be repaired.
 
     Projects without a run, missed pushes and verdicts, webhooks missing, disabled or refused,
@@ -72,7 +70,7 @@ def audit(
         datetime | None, typer.Option(help="Not older; a time without a zone is this machine's.")
     ] = None,
     limit: Limit = 50,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Every write to GitLab, newest first: who, why, for which run, and how it ended."""
     edge = int(since.timestamp() * 1000) if since else 0
@@ -95,14 +93,14 @@ def _ended(status: int | None) -> str:
     return "not noted" if status is None else str(status) if status else "no answer"
 
 
-def budget_show(as_json: Json = False) -> None:
+def budget_show(as_json: output.Json = False) -> None:
     """Commits of the last hour, and of how many. Exit code 1 where it is tripped."""
     found = _parts().budget.state()
     _print_budget(found, as_json)
     raise typer.Exit(1 if found.state == "tripped" else 0)
 
 
-def budget_reset(as_json: Json = False) -> None:
+def budget_reset(as_json: output.Json = False) -> None:
     """Let commits go on after the budget was spent; runs that wait notice within two minutes."""
     _print_budget(_parts().budget.reset(), as_json)
 
@@ -114,7 +112,7 @@ def _print_budget(found: BudgetState, as_json: bool) -> None:
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="A new folder, for the copy.")],
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Copy what cannot be made again, while everything runs: Redis' data and the kept secrets.
 
@@ -129,7 +127,8 @@ def backup(
 
 
 def restore(
-    folder: Annotated[Path, typer.Argument(help="What `backup` made.")], as_json: Json = False
+    folder: Annotated[Path, typer.Argument(help="What `backup` made.")],
+    as_json: output.Json = False,
 ) -> None:
     """Put a backup into DEVOPS_BACKEND_DATA, which must not hold a store yet; starts nothing."""
     from workers.backup import SNAPSHOT
@@ -147,7 +146,7 @@ def restore(
     output.note("next: devops-backend up, then devops-backend learned rebuild")
 
 
-def dead_list(limit: Limit = 50, as_json: Json = False) -> None:
+def dead_list(limit: Limit = 50, as_json: output.Json = False) -> None:
     """Dead letters, newest first, with what helps."""
     found = _parts().dead.list(limit=limit)
     if as_json:
@@ -164,7 +163,7 @@ def dead_replay(
         list[str] | None, typer.Argument(help="Ids, as `dead list` prints them.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that there are.")] = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Set the work of dead letters going again. Exit code 1 where some could not be."""
     if bool(letters) == everything:
@@ -172,12 +171,15 @@ def dead_replay(
     parts = _parts()
     ids = letters or [letter.id for letter in parts.dead.list(limit=10_000)]
     done: list[dict[str, str]] = []
+    failed: list[dict[str, str]] = []
     for letter in ids:
         try:
             done.append({"id": letter, "run": parts.dead.replay(letter, parts.ledger, parts.runs)})
         except Rejected as error:
             output.note(f"error: {letter}: {error}")
-    output.print_result({"replayed": done}, f"{len(done)} of {len(ids)} replayed", as_json)
+            failed.append({"id": letter, "reason": str(error)})
+    shown = {"replayed": done, "failed": failed}
+    output.print_result(shown, f"{len(done)} of {len(ids)} replayed", as_json)
     raise typer.Exit(0 if len(done) == len(ids) else 1)
 
 
@@ -186,7 +188,7 @@ def _print(report: Report, as_json: bool) -> None:
         output.print_json(report)
         return
     columns = ("kind", "project", "found", "done, or what helps")
-    rows = [(f.kind, f.path or f.project, f.found, f.done or f.fix) for f in report.findings]
+    rows = [(f.kind, f.path or f.project or "", f.found, f.done or f.fix) for f in report.findings]
     output.print_table(columns, rows, "nothing was found")
     output.note(f"{report.projects} projects, {report.calls} calls to GitLab")
     if report.older:

@@ -51,6 +51,20 @@ def test_the_same_delivery_by_key_or_by_content_is_a_duplicate(ledger: Ledger) -
     assert ledger.receive(push(8), "key-1").status == "accepted", "another project's key"
 
 
+def test_the_ledger_keeps_the_newest_and_nothing_of_those_before(
+    ledger: Ledger, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What falls out of the stream takes along what was noted of it; one that is too long, as the
+    program left it that cut whole blocks only, becomes shorter."""
+    ids = [ledger.receive(push(after=str(number))).delivery for number in range(12)]
+    monkeypatch.setattr("workers.store.ledger.STREAM_LENGTH", 5)
+    ids += [ledger.receive(push(after=str(number))).delivery for number in range(12, 20)]
+    assert [row.id for row in ledger.deliveries()] == ids[:-6:-1]
+    noted = [key("delivery", delivery) for delivery in ids]
+    assert redis_client.exists(*noted[:-5]) == 0 and redis_client.exists(*noted[-5:]) == 5
+    assert [row.id for row in ledger.deliveries(project=7)] == ids[:-6:-1]
+
+
 def test_a_dirty_project_is_woken_once_however_many_deliveries(
     ledger: Ledger, redis_client: redis.Redis
 ) -> None:

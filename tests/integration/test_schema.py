@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -39,6 +40,8 @@ def of_version_1(client: redis.Redis) -> str:
     runs.update(again.id, lambda now: _failed(now, State.SKIPPED))
     for index in ("7", "8"):
         client.persist(key("runs", "project", index))
+    for kept in runs.page():
+        client.hset(key("run", kept.id), "json", msgspec.json.encode(kept))
     assert not client.exists(SCHEMA)
     return run.id
 
@@ -70,6 +73,9 @@ def test_a_store_of_version_1_is_upgraded_once(redis_client: redis.Redis) -> Non
     assert schema.installed_at(redis_client) == delivery.at
     assert redis_client.ttl(key("runs", "project", 7)) > 0
     assert [letter.run for letter in DeadLetters(redis_client).list()] == [run]
+    packed = cast("bytes", redis_client.hget(key("run", run), "json"))
+    assert not packed.startswith(b"{")
+    assert RunStore(redis_client).get(run).reason == "commit: refused"
     assert before.items() <= {k: redis_client.type(k) for k in redis_client.keys("*")}.items()
 
 
@@ -84,6 +90,7 @@ def test_an_upgrade_that_was_cut_off_is_carried_out_again(
         whole.run(client)
         raise redis.ConnectionError("gone")
 
+    monkeypatch.setattr(schema, "VERSION", 2)
     monkeypatch.setattr(schema, "UPGRADES", (Upgrade(2, whole.what, dies),))
     with pytest.raises(redis.ConnectionError):
         schema.ensure(redis_client)
@@ -133,6 +140,7 @@ def test_processes_that_start_at_once_upgrade_once(
     done: list[str] = []
     counted = Upgrade(2, "counted", lambda client: done.append(str(client.ping())))
     monkeypatch.setattr(schema, "UPGRADES", (counted,))
+    monkeypatch.setattr(schema, "VERSION", 2)
 
     def start() -> None:
         with redis.Redis.from_url(redis_server.url) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -17,7 +18,7 @@ from workers import jobs, settle
 from workers.embedded import EmbeddedRedis
 from workers.errors import Denied
 from workers.events import Event
-from workers.runs import Commit, Project, Run, State, new_run
+from workers.runs import Commit, File, Project, Run, State, new_run
 from workers.settings import AGAIN_LABEL
 from workers.store.deliveries import key, now_ms
 from workers.store.ledger import Trigger
@@ -440,6 +441,32 @@ def test_old_runs_leave_the_lists(case: Case) -> None:
     case.sweep()
     assert case.parts.redis.zcard(key("runs")) == 0
     assert case.parts.runs.counts()["skipped"] == 0
+
+
+def test_the_oldest_runs_make_room(case: Case) -> None:
+    """Where Redis is three quarters full, runs that are over go, oldest first, and all that was
+    noted of them; those of the last week and those at work stay, whatever happens."""
+    redis, runs = case.parts.redis, case.parts.runs
+    at_work = case.run(6, State.AWAITING_PIPELINE)
+    commit, files = Commit("c" * 40, "b"), (File("x", os.urandom(40_000).hex()),)
+    old = [case.run(7, State.SUCCEEDED, commit=commit, files=files) for _ in range(60)]
+    runs.remember_commit(7, commit.sha, old[-1].id)
+    used = int(redis.info("memory")["used_memory"])
+    try:
+        redis.config_set("maxmemory", used * 5 // 4)
+        (finding,) = case.told(case.sweep(), 0)
+        assert finding.kind == "room" and "maxmemory" in finding.fix
+        assert len(runs.page(limit=99)) == 61, "they are of this week"
+        case.later = 8 * 24 * HOUR_MS
+        (finding,) = case.told(case.sweep(), 0)
+        assert finding.done == "the 50 oldest runs are gone"
+    finally:
+        redis.config_set("maxmemory", 512 << 20)
+    assert [run.id for run in runs.page(project=7)] == [run.id for run in reversed(old[50:])]
+    assert runs.find(at_work.id) and not runs.find(old[0].id)
+    assert not redis.exists(key("run", old[0].id), key("run", old[0].id, "progress"))
+    assert runs.counts()["succeeded"] == 10 and redis.zcard(key("runs")) == 11
+    assert runs.by_commit(7) == {} and case.told(case.sweep(), 0) == []
 
 
 def test_every_phase_says_what_it_is() -> None:

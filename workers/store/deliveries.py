@@ -1,7 +1,8 @@
 """The deliveries in the ledger: what GitLab told, and what became of it.
 
-Keys, all below `dob:`: `deliveries` (a stream of events, about the newest 100,000),
-`delivery:{id}` (verdict, reason and run, 30 days), `deliveries:{p}` (a project's newest 500 ids).
+Keys, all below `dob:`: `deliveries` (a stream of events, the newest 100,000), `delivery:{id}`
+(verdict, reason and run, 30 days and while it is among those), `deliveries:{p}` (a project's
+newest 500 ids).
 """
 
 from __future__ import annotations

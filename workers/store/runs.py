@@ -1,12 +1,13 @@
 """Where runs are kept: Redis, each write a compare-and-swap.
 
-Keys, all below `dob:`: `run:{id}` (JSON, version, state), `run:{id}:progress` (a stream),
+Keys, all below `dob:`: `run:{id}` (JSON, deflated, version, state), `run:{id}:progress` (a stream),
 `runs`, `runs:project:{p}`, `runs:state:{state}` (run ids, which sort by time), `commits:{p}`
 (run by commit sha).
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ import msgspec
 from redis import Redis
 
 from workers.errors import BackendError, Conflict, NotFound
-from workers.runs import Progress, Run, State, timestamp
+from workers.runs import END, Progress, Run, State, timestamp
 from workers.store.deliveries import as_text, key
 from workers.store.scripts import Call, script
 
@@ -35,6 +36,16 @@ class Stale(BackendError):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Run).decode
+
+
+def pack(text: bytes) -> bytes:
+    """A run's JSON as it is kept: a run holds its plan and its files, 30 KB that deflate to 9."""
+    return zlib.compress(text, 1)
+
+
+def unpack(raw: bytes) -> bytes:
+    """The JSON again, of runs that were kept as plain text (schema 2) as well."""
+    return raw if raw.startswith(b"{") else zlib.decompress(raw)
 
 
 class RunStore:
@@ -74,7 +85,7 @@ class RunStore:
             (key("run", run.id), key("runs"), key("runs", "project", run.project.id),
              key("run", run.id, "progress"), key("project", run.project.id),
              key("lent", run.options.lent)),
-            (run.id, run.version - 1, _encode(run), str(run.state), progress, int(run.active),
+            (run.id, run.version - 1, pack(_encode(run)), str(run.state), progress, int(run.active),
              key("runs", "state", ""), RUN_TTL_S, int(supersede)),
         ).run(self._redis)  # fmt: skip
         status, value = (as_text(part) for part in cast("list[Any]", answer))
@@ -89,7 +100,7 @@ class RunStore:
         raw = self._redis.hget(key("run", run_id), "json") if is_run_id(run_id) else None
         if raw is None:
             raise NotFound(f"there is no run {run_id[:64]}", 404)
-        return _decode(cast("bytes", raw))
+        return _decode(unpack(cast("bytes", raw)))
 
     def say(self, run: Run, message: str) -> None:
         """A line of progress that changes nothing."""
@@ -131,7 +142,7 @@ class RunStore:
         pipe = self._redis.pipeline(transaction=False)
         for run_id in ids:
             pipe.hget(key("run", run_id), "json")
-        return (_decode(raw) for raw in pipe.execute() if raw is not None)
+        return (_decode(unpack(raw)) for raw in pipe.execute() if raw is not None)
 
     def counts(self) -> dict[str, int]:
         """How many runs are in each state."""
@@ -147,6 +158,25 @@ class RunStore:
         for index in (key("runs"), *(key("runs", "state", state) for state in State)):
             pipe.zremrangebylex(index, "-", edge)
         pipe.execute()
+
+    def forget(self, before_ms: int, count: int) -> int:
+        """Drop up to `count` of the oldest runs that are over and older; gives how many it were."""
+        edge = f"({before_ms * 1000:014x}"
+        pipe = self._redis.pipeline(transaction=False)
+        for state in END:
+            pipe.zrangebylex(key("runs", "state", state), "-", edge, start=0, num=count)
+        over = sorted(as_text(run_id) for rows in pipe.execute() for run_id in rows)[:count]
+        pipe = self._redis.pipeline(transaction=True)
+        for run in self._many(over):
+            pipe.delete(key("run", run.id), key("run", run.id, "progress"))
+            pipe.zrem(key("runs", "project", run.project.id), run.id)
+            if run.commit is not None:
+                pipe.hdel(key("commits", run.project.id), run.commit.sha)
+        for run_id in over:
+            for index in (key("runs"), *(key("runs", "state", state) for state in END)):
+                pipe.zrem(index, run_id)
+        pipe.execute()
+        return len(over)
 
     def progress(
         self, run_id: str, after: str = "0", *, block_ms: int | None = None

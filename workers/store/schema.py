@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
 import structlog
 from redis import Redis
+from redis.exceptions import WatchError
 
 from workers.errors import Misconfigured
 from workers.runs import State
 from workers.store.dead import DeadLetters
 from workers.store.deliveries import DELIVERIES, key, now_ms
 from workers.store.ledger import Ledger
-from workers.store.runs import RunStore
+from workers.store.runs import RunStore, pack, unpack
 
 log = structlog.get_logger(__name__)
 
@@ -110,5 +112,21 @@ def _dead_letters(redis: Redis) -> None:
             dead.run_failed(run)
 
 
-UPGRADES = (Upgrade(2, "when it was first used, lifetimes of lists of runs, dead letters", _to_2),)
+def _to_3(redis: Redis) -> None:
+    """Runs were kept as plain JSON. Who writes one meanwhile writes it packed."""
+    for run_id in cast("list[bytes]", redis.zrange(key("runs"), 0, -1)):
+        name = key("run", run_id.decode())
+        with redis.pipeline() as pipe, suppress(WatchError):
+            pipe.watch(name)  # type: ignore[no-untyped-call]
+            raw = cast("bytes | None", pipe.hget(name, "json"))
+            pipe.multi()
+            if raw is not None:
+                pipe.hset(name, "json", pack(unpack(raw)))
+            pipe.execute()
+
+
+UPGRADES = (
+    Upgrade(2, "when it was first used, lifetimes of lists of runs, dead letters", _to_2),
+    Upgrade(3, "runs are kept packed", _to_3),
+)
 VERSION = UPGRADES[-1].to

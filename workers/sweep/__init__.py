@@ -1,8 +1,9 @@
 """The sweep: finds what GitLab never told, repairs what it may, and reports the rest.
 
-One pass goes over our merge requests, runs without a verdict, runs that nobody carries on, and
-all projects with their webhooks. It is carried out in parts of some seconds, each goes on where
-the one before it ended, so that no worker is held up and no death loses more than a page.
+One pass goes over our merge requests, runs without a verdict, runs that nobody carries on, all
+projects with their webhooks, and what Redis has room for. It is carried out in parts of some
+seconds, each goes on where the one before it ended, so that no worker is held up and no death
+loses more than a page.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 from workers.errors import Rejected, Retryable
 from workers.store.audit import acting
 from workers.store.deliveries import now_ms
-from workers.sweep import merge_requests, projects, unsettled
+from workers.sweep import merge_requests, projects, room, unsettled
 from workers.sweep.at_work import Sweep
 from workers.wiring import Parts
 
@@ -28,7 +29,7 @@ GIVE_UP_MS = 3600 * 1000
 
 PHASES: tuple[Callable[[Sweep, str], str | None], ...] = (
     merge_requests.ours, unsettled.without_verdict, unsettled.carried_on_by_nobody,
-    projects.all_of_them, unsettled.tidy,
+    projects.all_of_them, unsettled.tidy, room.made,
 )  # fmt: skip
 """Each takes the cursor where it goes on, "" at first, and gives the next one, None at its end."""
 

@@ -8,7 +8,16 @@
 local seen = redis.call('GET', KEYS[5]) or redis.call('GET', KEYS[6])
 if seen then return {'duplicate', seen} end
 
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'event', ARGV[1])
+local id = redis.call('XADD', KEYS[1], '*', 'event', ARGV[1])
+-- What falls out of the stream takes along what was noted of it; two at a time, so that one that
+-- is too long becomes shorter.
+local over = redis.call('XLEN', KEYS[1]) - ARGV[4]
+if over > 0 then
+  for _, oldest in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', math.min(over, 2))) do
+    redis.call('XDEL', KEYS[1], oldest[1])
+    redis.call('DEL', ARGV[12] .. oldest[1])
+  end
+end
 redis.call('SET', KEYS[5], id, 'EX', ARGV[3])
 if KEYS[6] ~= KEYS[5] then redis.call('SET', KEYS[6], id, 'EX', ARGV[3]) end
 

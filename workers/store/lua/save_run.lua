@@ -1,7 +1,7 @@
 -- Write a run where nobody else wrote since it was read; keep the indexes and its progress in step.
 -- KEYS 1 run hash  2 all runs  3 runs of the project  4 progress stream  5 project hash
 --      6 the token lent for it, which ends with the run
--- ARGV 1 id  2 version expected (0 = new)  3 JSON  4 state  5 progress JSON ('' = none)  6 active 1|0
+-- ARGV 1 id  2 version expected (0 = new)  3 JSON, packed  4 state  5 progress JSON ('' = none)  6 active 1|0
 --      7 state index prefix  8 TTL s  9 supersede 1|0
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 if version ~= tonumber(ARGV[2]) then return {'stale', tostring(version)} end
