@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from workers.clients.gitlab_hooks import Shelf
     from workers.wiring import Parts
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ProjectOption = Annotated[
     str, typer.Option("--project", help="A project's id or path: its webhook (Maintainer).")
 ]
@@ -36,7 +35,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(hooks, name="hooks")
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: output.Json = False) -> None:
     """Check GitLab, token, hooks, Redis, Chroma, Ollama and the registry; a line each."""
     from service import checks
 
@@ -52,7 +51,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def hooks_install(
-    project: ProjectOption = "", group: GroupOption = "", as_json: Json = False
+    project: ProjectOption = "", group: GroupOption = "", as_json: output.Json = False
 ) -> None:
     """Install or repair the webhook that brings GitLab's events here.
 
@@ -87,7 +86,7 @@ def hooks_install(
 
 
 def hooks_check(
-    project: ProjectOption = "", group: GroupOption = "", as_json: Json = False
+    project: ProjectOption = "", group: GroupOption = "", as_json: output.Json = False
 ) -> None:
     """Say whether the webhook is there and sound. Changes nothing; exit code 1 where it is not."""
     from workers.clients.gitlab_hook_care import faults, find

@@ -22,7 +22,6 @@ Target = Annotated[
     str, typer.Argument(metavar="PATH_OR_URL", help="A local folder, or a project's address.")
 ]
 Ref = Annotated[str, typer.Option(help="Branch or commit of a GitLab project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(validate)
 
 
-def analyze(target: Target, ref: Ref = "", as_json: Json = False) -> None:
+def analyze(target: Target, ref: Ref = "", as_json: output.Json = False) -> None:
     """Print what a repository is, with file and line for every claim."""
     from workers import preview
     from workers.runs import shown_analysis
@@ -52,7 +51,7 @@ def generate(
     ] = None,
     template_only: Annotated[bool, typer.Option("--template-only", help="Skip the model.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over files in --out.")] = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Analyse, choose, generate and validate; commits nothing."""
     from workers import preview
@@ -113,8 +112,12 @@ def validate(
         try:
             file, text = _read(name)
         except OSError as error:
-            output.note(f"error: {error.filename or name}: {error.strerror}")
             good = False
+            said = f"{error.filename or name}: {error.strerror}"
+            output.note(f"error: {said}")
+            if as_json:
+                unread = {"file": name, **output.error("file", said)}
+                sys.stdout.write(msgspec.json.encode(unread).decode() + "\n")
             continue
         report = lint.check_schema(text) if schema_only else lint.check(text, file=file)
         good = good and report.valid

@@ -1,4 +1,9 @@
-"""How commands print: results on stdout, notes on stderr, JSON where asked."""
+"""How commands print: results on stdout, notes and errors on stderr, JSON where asked.
+
+With `--json` an error is an object on stdout too, for every command the same:
+`{"error": {"kind": …, "message": …}}`. The kind is a class of `workers.errors` in lower case
+(`not_found`), `file`, `store` (Redis does not answer) or `usage`; the message is for a person.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,15 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result, or the error, as JSON.")]
 
 
 def console() -> Console:
@@ -43,6 +51,11 @@ def print_json(value: Any) -> None:
     """`value` as JSON on stdout, keys in their own order, two spaces deep."""
     json.dump(msgspec.to_builtins(value), sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def error(kind: str, message: str) -> dict[str, dict[str, str]]:
+    """The one shape of an error in JSON."""
+    return {"error": {"kind": kind, "message": message}}
 
 
 def print_result(value: Any, line: str, as_json: bool) -> None:

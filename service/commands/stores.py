@@ -16,7 +16,8 @@ from workers.settings import Settings
 if TYPE_CHECKING:
     from workers.wiring import Parts
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+NOTHING_MATCHED = 3
+"""Exit code: the command went well, and found nothing of what was named."""
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")]
 
 
@@ -47,7 +48,7 @@ def _parts(*, with_redis: bool = True) -> Parts:
     return Parts(_with_redis(settings) if with_redis else settings)
 
 
-def templates_check(as_json: Json = False) -> None:
+def templates_check(as_json: output.Json = False) -> None:
     """Load and check every template; prints them sorted."""
     templates = _parts(with_redis=False).templates.all()
     rows = [(t.id, t.version, t.language, t.framework or "") for t in templates]
@@ -58,7 +59,7 @@ def templates_check(as_json: Json = False) -> None:
         output.print_table(("id", "version", "language", "framework"), rows, "no templates")
 
 
-def templates_sync(as_json: Json = False) -> None:
+def templates_sync(as_json: output.Json = False) -> None:
     """Load the templates into Chroma's collection `pipeline_templates`."""
     from workers.steps.retrieve import sync_templates
 
@@ -70,7 +71,7 @@ def templates_sync(as_json: Json = False) -> None:
     output.print_result({"templates": count}, f"{count} templates are in Chroma", as_json)
 
 
-def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -> None:
+def learned_list(language: str = "", limit: Limit = 50, as_json: output.Json = False) -> None:
     """Learned pipelines with their record, by language and framework."""
     page = _parts().learned.list(limit=limit, language=language or None)
     if as_json:
@@ -84,12 +85,12 @@ def learned_list(language: str = "", limit: Limit = 50, as_json: Json = False) -
     output.print_table(columns, rows, "nothing has been learned yet")
 
 
-def learned_show(id: str, as_json: Json = True) -> None:
+def learned_show(id: str, as_json: output.Json = True) -> None:
     """One learned pipeline, whole; always as JSON."""
     output.print_json(_parts().learned.show(id))
 
 
-def learned_forget(id: str, as_json: Json = False) -> None:
+def learned_forget(id: str, as_json: output.Json = False) -> None:
     """Forget a learned pipeline, in Redis and in Chroma."""
     parts = _parts()
     parts.learned.forget(id)
@@ -103,9 +104,12 @@ def learned_revoke(
         str, typer.Option("--origin", help="A top-level group, or a project's id or path.")
     ],
     lift: Annotated[bool, typer.Option("--lift", help="Learn of it again instead.")] = False,
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
-    """Take back all that a group or project taught, and learn no more of it."""
+    """Take back all that a group or project taught, and learn no more of it.
+
+    Exit code 3 where it had taught nothing, or with --lift was not revoked: a slip of the pen?
+    """
     from workers.steps.learn import index_backlog
 
     parts = _parts()
@@ -115,12 +119,15 @@ def learned_revoke(
         again = parts.learned.readmit(origin)
         said = f"{origin} is learned of again" if again else f"{origin} was not revoked"
         output.print_result({"origin": origin, "lifted": again}, said, as_json)
-        return
+        raise typer.Exit(0 if again else NOTHING_MATCHED)
     gone = parts.learned.revoke(origin)
     while parts.index is not None and parts.learned.unindexed(1):
         index_backlog(parts.learned, parts.index)
     said = f"{gone.outcomes} outcomes of {origin} taken back, {gone.records} records forgotten"
+    if not gone.outcomes:
+        said = f"nothing had been learned of {origin!r}; nothing will be, until --lift"
     output.print_result(gone, said, as_json)
+    raise typer.Exit(0 if gone.outcomes else NOTHING_MATCHED)
 
 
 def learned_export() -> None:
@@ -131,7 +138,7 @@ def learned_export() -> None:
 
 def learned_import(
     file: Annotated[Path, typer.Argument(help="JSON lines of `learned export`; - is stdin.")],
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Add what another installation has learned; known outcomes are not counted twice."""
     try:
@@ -142,7 +149,7 @@ def learned_import(
     output.print_result({"new_outcomes": new}, f"{new} outcomes were new", as_json)
 
 
-def learned_rebuild(as_json: Json = False) -> None:
+def learned_rebuild(as_json: output.Json = False) -> None:
     """Make Chroma's collections anew from Redis and the templates."""
     from workers.steps.retrieve import rebuild
 
@@ -162,7 +169,7 @@ def events_list(
     project: Annotated[int, typer.Option(help="Only of this project id.")] = 0,
     limit: Limit = 50,
     before: Annotated[str, typer.Option(help="Older than this delivery.")] = "",
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Deliveries, newest first: verdict, reason, run."""
     found = _parts().ledger.deliveries(limit=limit, before=before, project=project)
@@ -182,7 +189,7 @@ def events_replay(
     last: Annotated[
         str, typer.Argument(help="The range's other end; default: only the first.")
     ] = "",
-    as_json: Json = False,
+    as_json: output.Json = False,
 ) -> None:
     """Carry out a delivery, or a range of them, again."""
     ledger = _parts().ledger

@@ -332,6 +332,53 @@ def test_exit_codes(arguments: list[str], code: int, says: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["hooks", "check", "--json"], 1, "misconfigured"),
+        (["analyze", "/no/such/folder", "--json"], 1, "not_found"),
+        (["events", "list", "--json"], 1, "store"),
+        (["learned", "show", "x"], 1, "store"),
+        (["sweep", "--json", "--no-such-option"], 2, "usage"),
+        (["demo", "--json", "extra"], 2, "usage"),
+    ],
+)
+def test_an_error_is_json_where_json_was_asked(
+    arguments: list[str], code: int, kind: str, tmp_path: Path
+) -> None:
+    """One object of one shape on stdout, whatever the command; the line on stderr stays."""
+    given = {"DEVOPS_BACKEND_KEY": "k" * 43, "DEVOPS_BACKEND_DATA": str(tmp_path)}
+    done = devops(*arguments, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0", **given)
+    assert done.returncode == code, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown.keys() == {"error"} and shown["error"].keys() == {"kind", "message"}
+    assert shown["error"]["kind"] == kind
+    assert code == 2 or done.stderr == f"error: {shown['error']['message']}\n"
+
+
+def test_validate_says_in_json_what_it_could_not_read(tmp_path: Path) -> None:
+    """A line for each file, the unreadable one's with the error."""
+    good = tmp_path / "good.yml"
+    good.write_text("build: {script: [make]}\n")
+    done = devops("validate", "--json", str(tmp_path / "gone.yml"), str(good))
+    gone, read = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.returncode == 1 and read["valid"]
+    assert (gone["file"], gone["error"]["kind"]) == (str(tmp_path / "gone.yml"), "file")
+
+
+def test_revoking_what_taught_nothing_is_said_by_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    """A slip in the name must not pass for done: 3, in words and in JSON; so with --lift."""
+    with EmbeddedRedis(tmp_path) as store:
+        given = {"DEVOPS_BACKEND_DATA": str(tmp_path), "REDIS_URL": store.url}
+        given["DEVOPS_BACKEND_KEY"] = "k" * 43
+        typo = devops("learned", "revoke", "--origin", "grup", **given)
+        assert typo.returncode == 3 and "nothing had been learned of 'grup'" in typo.stdout
+        again = devops("learned", "revoke", "--origin", "grup", "--json", **given)
+        assert again.returncode == 3 and json.loads(again.stdout)["outcomes"] == 0
+        assert devops("learned", "revoke", "--origin", "grup", "--lift", **given).returncode == 0
+        assert devops("learned", "revoke", "--origin", "grup", "--lift", **given).returncode == 3
+
+
+@pytest.mark.parametrize(
     "arguments",
     [("events", "list"), ("events", "replay", "1-0"), ("learned", "export"), ("audit",)],
 )
