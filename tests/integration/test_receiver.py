@@ -406,7 +406,7 @@ def test_one_delivery_is_one_round_trip(service: Running, redis_client: redis.Re
     sent = {name: n - before.get(name, 0) for name, n in after.items()}
     ours = {
         "xadd", "set", "get", "hset", "lpush", "rpush", "ltrim", "zadd", "sadd", "expire",
-        "hincrby",
+        "hincrby", "xlen",
     }  # fmt: skip
     beyond = {n: c for n, c in sent.items() if c and n not in ours | {"info", "config|resetstat"}}
     assert beyond == {"evalsha": 20}

@@ -17,7 +17,7 @@ AT_ONCE = 50
 
 
 def made(sweep: Sweep, _: str) -> str | None:
-    """While Redis is three quarters full, drop the oldest runs that are over, not the last week's."""
+    """While Redis is three quarters full, drop the oldest runs that are over; not this week's."""
     runs, redis, forgotten = sweep.parts.runs, sweep.parts.redis, 0
     full = fullness(redis)
     while fullness(redis) > SCARCE and not sweep.over():
