@@ -147,10 +147,19 @@ def _reads_as_text(value: str) -> bool:
 
 
 def _list(dumper: yaml.SafeDumper, value: Sequence[Any]) -> yaml.SequenceNode:
-    """Short lists of plain words stay on one line, as people write them."""
-    words = all(isinstance(item, str) and len(item) < 30 and _is_word(item) for item in value)
-    short = words and sum(len(item) + 2 for item in value if isinstance(item, str)) < 60
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=short)
+    """Short lists of words and paths stay on one line, as people write them."""
+    texts = [item for item in value if isinstance(item, str)]
+    words = len(texts) == len(value) and all(len(text) < 40 and _is_path(text) for text in texts)
+    short = words and sum(len(text) + 2 for text in texts) < 64
+    node = dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=short)
+    for item in node.value if short else ():
+        item.style = '"' if ":" in item.value else item.style  # as everywhere in the file
+    return node
+
+
+def _is_path(text: str) -> bool:
+    """A word, a pattern of paths or an address; the empty text is a list's own idiom: [""]."""
+    return all(char.isalnum() or char in "._-/*:" for char in text)
 
 
 def _is_word(text: str) -> bool:

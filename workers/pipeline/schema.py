@@ -68,7 +68,8 @@ class CacheKey(_Value, frozen=True, kw_only=True):
 
 
 class Cache(_Value, frozen=True, kw_only=True):
-    key: CacheKey
+    key: CacheKey | str
+    """A text where no file decides what is cached."""
     paths: tuple[str, ...]
     policy: str | None = None
 

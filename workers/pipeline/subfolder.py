@@ -84,5 +84,7 @@ def _artifacts(artifacts: Artifacts, folder: str) -> Artifacts:
 
 def _cache(cache: Cache, folder: str) -> Cache:
     """The key follows the app's lock file; what is cached lies under the project's root."""
+    if isinstance(cache.key, str):
+        return cache
     files = tuple(f"{folder}/{file}" for file in cache.key.files)
     return msgspec.structs.replace(cache, key=msgspec.structs.replace(cache.key, files=files))
