@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
 
+MODEL_S = 40.0
+"""The model's share of a dry run: who asked waits for sixty seconds in all."""
+
 
 class Subject(msgspec.Struct, frozen=True):
     """What is looked at: a source, and the project it belongs to, 0 for a folder."""
@@ -114,14 +117,20 @@ def analysis_of(subject: Subject, say: Say | None = None) -> Analysis:
     return analyze(source, say)
 
 
-def generate(subject: Subject, *, template_only: bool = False, say: Say | None = None) -> Preview:
-    """Analyse, choose, generate, validate. Raises Rejected where there is nothing to build."""
+def generate(
+    subject: Subject, *, template_only: bool = False, model_s: float | None = None,
+    say: Say | None = None,
+) -> Preview:  # fmt: skip
+    """Analyse, choose, generate, validate; the model has `model_s` where that is less than its own
+    time. Raises Rejected where there is nothing to build."""
     parts: Parts = subject.parts
     analysis = analysis_of(subject, say)
     if analysis.nothing_to_build:
         raise Rejected(f"nothing to build: {analysis.nothing_to_build}")
     reference = _reference(parts, analysis, subject.path)
     model = None if template_only else parts.model
+    if model is not None and model_s is not None:
+        model = model.at_most(model_s)
     generated = make(analysis, reference, _site(parts, subject), model)
     files = render(generated.plan)
     asked = subject.project
@@ -183,4 +192,4 @@ def _answer(parts: Parts, question: DryRun) -> dict[str, Any]:
     subject = of_project(parts, project, question.ref)
     if question.kind == "analyze":
         return {"analysis": shown_analysis(analysis_of(subject))}
-    return generate(subject, template_only=question.use_template_only).shown()
+    return generate(subject, template_only=question.use_template_only, model_s=MODEL_S).shown()

@@ -8,6 +8,7 @@ write to Redis run code: `SafeJob` takes only names on the list.
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +27,8 @@ FUNCTIONS = frozenset(
 
 JOB_PREFIX = "rq:job:"
 QUEUE_SET = "rq:queues"
-JOB_TIMEOUT_S = 300
+JOB_REST_S = 240
+"""What a job may take beside the model: GitLab's answers, the checks, the writes."""
 RESULT_TTL_S = 60
 WAKE_UP_TTL_S = 86400
 FAILURE_TTL_S = 7 * 86400
@@ -49,6 +51,12 @@ class SafeQueue(RQQueue):
     job_class = SafeJob
 
 
+def job_timeout_s(model_s: float) -> int:
+    """Seconds after which a job is stopped, where one call of the model may take `model_s`: a run
+    asks it for so long in all, and is never stopped while that is not over."""
+    return JOB_REST_S + math.ceil(model_s)
+
+
 def queue_key(queue: str) -> str:
     """RQ's list of waiting job ids."""
     return f"rq:queue:{queue}"
@@ -57,15 +65,15 @@ def queue_key(queue: str) -> str:
 def job_fields(function: str, argument: int | str, queue: str) -> list[str | bytes | int]:
     """The fields of RQ's job hash (RQ 3.0), flat, for HSET inside our scripts.
 
-    Written by hand because `rq.enqueue` costs the receiver ten times as much; a test lets RQ
-    itself read and run what this makes.
+    The worker that takes it sets the timeout anew. Written by hand because `rq.enqueue` costs the
+    receiver ten times as much; a test lets RQ itself read and run what this makes.
     """
     name = f"workers.jobs.{function}"
     data = json.dumps([name, None, [argument], {}]).encode()
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     fields: dict[str, str | bytes | int] = {
         "created_at": now, "enqueued_at": now, "data": zlib.compress(data, 1), "origin": queue,
-        "status": "queued", "description": f"{function} {argument}", "timeout": JOB_TIMEOUT_S,
+        "status": "queued", "description": f"{function} {argument}", "timeout": JOB_REST_S,
         "result_ttl": RESULT_TTL_S, "failure_ttl": FAILURE_TTL_S, "started_at": "", "ended_at": "",
         "last_heartbeat": "", "worker_name": "", "group_id": "", "success_callback_name": "",
         "failure_callback_name": "", "stopped_callback_name": "",

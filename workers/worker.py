@@ -48,6 +48,14 @@ class BoundWorker(Worker):
     """An idle worker looks for a Redis that went away so often; RQ's own is up to a minute."""
     stopping = False
     """Whether SIGTERM or SIGINT came."""
+    job_timeout_s = queues.JOB_REST_S
+    """What a job may take here, whatever was written when it was sent: it was sent by who does not
+    know of our model."""
+
+    def execute_job(self, job: Any, queue: Any) -> None:
+        """As RQ does; the limit is that of this worker, for the horse and for us who watch it."""
+        job.timeout = self.job_timeout_s
+        super().execute_job(job, queue)
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork as RQ does; the child first ties its life to ours."""
@@ -84,14 +92,14 @@ def work(settings: Settings, queue: str, *, burst: bool = False) -> int:
         jobs.rehearse()
     faults = 0
     while True:
-        ended, did = _loop(settings.redis_url, queue, burst)
+        ended, did = _loop(settings.redis_url, queue, burst, settings.ollama_timeout_s)
         faults = 1 if did else faults + 1
         if ended or burst or faults > FAULTS_MAX:
             return 0 if ended else 1
         time.sleep(AGAIN_S[min(faults, len(AGAIN_S)) - 1])
 
 
-def _loop(redis_url: str, queue: str, burst: bool) -> tuple[bool, bool]:
+def _loop(redis_url: str, queue: str, burst: bool, model_s: float) -> tuple[bool, bool]:
     """RQ's loop, once. Whether it came to its end, and whether it did any job.
 
     `worker_ttl` bounds how long an idle worker blocks, `maintenance_interval` how often RQ looks
@@ -107,6 +115,7 @@ def _loop(redis_url: str, queue: str, burst: bool) -> tuple[bool, bool]:
             maintenance_interval=10, job_monitoring_interval=5, serializer=JSONSerializer,
             log_job_description=False,
         )  # fmt: skip
+        worker.job_timeout_s = queues.job_timeout_s(model_s)
         did = worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
     except (RedisConnectionError, RedisTimeoutError) as error:
         log.warning("redis is gone", error=str(error))

@@ -121,6 +121,17 @@ def test_the_deadline_holds_for_the_whole_call(double: OllamaDouble, mode: Mode)
     assert time.monotonic() - started < SHORT_S + 1
 
 
+def test_less_time_may_be_given_but_not_more(double: OllamaDouble) -> None:
+    """A dry run cannot wait as long as a run."""
+    double.mode = "hang"
+    started = time.monotonic()
+    with pytest.raises(Retryable, match="did not answer within"):
+        _ask(Model(double.url, NAME, 60.0).at_most(SHORT_S))
+    with pytest.raises(Retryable, match="did not answer within"):
+        _ask(Model(double.url, NAME, SHORT_S).at_most(60.0))
+    assert time.monotonic() - started < 2 * (SHORT_S + 1)
+
+
 @pytest.mark.parametrize("mode", ["drip", "endless", "line"])
 def test_a_call_given_up_ends_at_the_server_too(double: OllamaDouble, mode: Mode) -> None:
     """The connection is closed, so that the model does not write on for nobody."""

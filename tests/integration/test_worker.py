@@ -15,7 +15,10 @@ from structlog.testing import capture_logs
 
 from service.demo import demo_settings
 from service.stack import settings_environment
+from tests.support.loopback import Asked, loopback
+from workers import queues
 from workers.embedded import EmbeddedRedis
+from workers.events import Event
 from workers.pipeline import render
 from workers.pipeline.lint.schema import compiled
 from workers.rehearsal import rehearse
@@ -23,6 +26,9 @@ from workers.store.ledger import Ledger
 from workers.wiring import Parts
 
 ROOT = Path(__file__).parents[2]
+TAKEN_UP_S = 60.0
+"""Two seconds as a rule. A worker that gave up never takes anything; one on a machine with much
+else to do starts late, looks for its Redis late, and forks late."""
 
 
 def test_the_rehearsal_makes_what_every_run_needs(tmp_path: Path) -> None:
@@ -37,7 +43,49 @@ def test_the_rehearsal_makes_what_every_run_needs(tmp_path: Path) -> None:
     assert render._reads_as_text.cache_info().misses == words
 
 
-@pytest.mark.timeout(60)
+SLOW_S = 4.0
+ONE_JOB = """
+from workers import queues, worker
+from workers.settings import Settings
+queues.JOB_REST_S = 1
+worker.work(Settings.load(), "generate", burst=True)
+"""
+
+
+@pytest.mark.parametrize(("model_s", "status"), [("1", "failed"), ("60", "finished")])
+def test_a_job_may_take_what_the_model_may(
+    redis_server: EmbeddedRedis, redis_client: redis.Redis, tmp_path: Path,
+    model_s: str, status: str,
+) -> None:  # fmt: skip
+    """It is stopped once the model's time (OLLAMA_TIMEOUT_S) and its own are over, not before,
+    whatever limit was written when it was sent."""
+
+    def slow(_: Asked) -> tuple[int, bytes]:
+        time.sleep(SLOW_S)
+        return 404, b"{}"
+
+    with loopback(slow) as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = demo_settings(tmp_path, url, "glpat-nobody", 1).model_copy(
+            update={"redis_url": redis_server.url, "chroma_url": None}
+        )
+        push = Event("push", 7, "shop/api", ref="main", before="0", after="1")
+        Ledger(redis_client).receive(push)
+        (job,) = queues.rq_queue("generate", redis_client).job_ids
+        environment = {**os.environ, **settings_environment(settings), "PYTHONPATH": str(ROOT)}
+        environment["OLLAMA_TIMEOUT_S"] = model_s
+        subprocess.run(
+            [sys.executable, "-c", ONE_JOB], env=environment, cwd=tmp_path, check=True, timeout=90
+        )
+    assert redis_client.hget(f"rq:job:{job}", "status") == status.encode()
+
+
+def test_usual_jobs_have_five_minutes() -> None:
+    """Four of their own, and the model's one; an hour's model gives an hour and four minutes."""
+    assert queues.job_timeout_s(60) == 300 and queues.job_timeout_s(3600) == 3840
+
+
+@pytest.mark.timeout(240)
 def test_a_worker_outlives_its_redis(tmp_path: Path) -> None:
     """Redis is killed and started again twice: the same process takes up the work that waits, and
     ends on SIGTERM with exit code 0."""
@@ -58,7 +106,7 @@ def test_a_worker_outlives_its_redis(tmp_path: Path) -> None:
                         server.start()
                 assert _queues(server) == {b"generate"}
                 worker.send_signal(signal.SIGTERM)
-                assert worker.wait(10) == 0
+                assert worker.wait(60) == 0
             finally:
                 worker.kill()
 
@@ -76,7 +124,7 @@ def _works_off(server: EmbeddedRedis, project: int) -> None:
     with redis.Redis.from_url(server.url) as client:
         ledger = Ledger(client)
         ledger.mark(project, "generate")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + TAKEN_UP_S
         while ledger.project(project).get("generate_done") != "1":
             assert time.monotonic() < deadline, f"nobody took project {project} up"
             time.sleep(0.05)

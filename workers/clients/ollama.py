@@ -110,6 +110,10 @@ class Model:
         left._timeout_s = self._timeout_s - seconds
         return left
 
+    def at_most(self, seconds: float) -> Model:
+        """The same server with no more time for a call than that."""
+        return self.after(max(0.0, self._timeout_s - seconds)) or self
+
     def preload(self) -> None:
         """Load the model, so that the first run does not pay for it. Raises as `choose` does."""
         self._guarded(
