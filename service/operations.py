@@ -43,7 +43,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 
 async def list_audit(request: Request) -> Response:
-    """Every write to GitLab: who, why, for which run, and how it ended."""
+    """Every write sent to GitLab: who, why, for which run, and what came of it."""
     limit, cursor = page_of(request)
     if cursor and waiting.stream_id(cursor) != cursor:
         raise Problem(422, "cursor should be the `next` of an earlier answer")
@@ -64,7 +64,7 @@ async def list_audit(request: Request) -> Response:
 
 def _audited(line: Line) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(line)
-    return shown | {"at": iso(line.at)}
+    return shown | {"at": iso(line.at), "outcome": line.outcome}
 
 
 class DeadPage(msgspec.Struct, frozen=True):

@@ -190,7 +190,7 @@ def _care() -> list[Endpoint]:
             answers={202: Answer("It will be", operations.Revived)}, errors=(404, 409),
         )),
         Endpoint("GET", "/api/v1/audit", operations.list_audit, Operation(
-            summary="Every write to GitLab: who, why, for which run, how it ended",
+            summary="Every write sent to GitLab: who, why, for which run, what came of it",
             role=Role.ADMIN, tag="Operations",
             parameters=(OF_PROJECT, Parameter("since", "query", "Not older: RFC 3339"),
                         CURSOR, LIMIT),

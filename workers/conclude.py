@@ -17,7 +17,7 @@ from workers.runs import Pipeline, Run, State
 from workers.steps import describe, ending
 from workers.steps.confirm import Verdict, verdict
 from workers.steps.learn import learn, lesson
-from workers.steps.publish import mark_ready
+from workers.steps.merge_request import mark_ready
 from workers.store.audit import acting
 from workers.store.deliveries import now_ms
 from workers.store.due import poll_of

@@ -6,8 +6,10 @@ import msgspec
 
 from workers.clients.gitlab_types import Project
 from workers.detect.analysis import Analysis
+from workers.errors import Retryable
 from workers.runs import Run, State
 from workers.settings import AGAIN_LABEL
+from workers.store.budget import Budget
 from workers.store.ledger import Ledger
 
 CI_FILE = ".gitlab-ci.yml"
@@ -15,6 +17,11 @@ ASKED = ("retrigger", "workflow")
 """Runs that a person asked for: these find their commit again where nothing changed."""
 COMMITS_A_DAY = 3
 ASKED_COMMITS_A_DAY = 20
+BUDGET_SPENT = (
+    "the budget of commits to all projects is spent (COMMITS_PER_HOUR); find out why, then reset it"
+    " (devops-backend budget reset)"
+)
+BUDGET_LOOK_S = 120.0
 IMPORT_LOOK_S = 30.0
 """Nothing announces the end of an import, so it is looked at again."""
 
@@ -83,23 +90,33 @@ def of_analysis(analysis: Analysis) -> Stop | None:
     return None
 
 
-def of_budget(ledger: Ledger, run: Run) -> Stop | None:
-    """The last loop guard: few commits per project and day, whatever made the run."""
+def of_budget(ledger: Ledger, budget: Budget, run: Run) -> Stop | None:
+    """The last loop guards, whatever made the run: few commits per project and day, and so many to
+    all in an hour. Only what is about to be committed counts.
+
+    Raises Retryable while the budget of all is spent; a person ends that.
+    """
     asked = run.trigger.kind in ASKED
     limit = ASKED_COMMITS_A_DAY if asked else COMMITS_A_DAY
-    if ledger.spend(run.project.id, run.id) <= limit:
+    if ledger.spend(run.project.id, run.id) > limit:
+        return Stop(
+            State.ERROR, f"commit: the budget of {limit} commits a day for this project is spent",
+            "find out what pushes again and again; retrigger tomorrow",
+        )  # fmt: skip
+    if not budget.spend(run.id):
+        raise Retryable(BUDGET_SPENT, BUDGET_LOOK_S)
+    return None
+
+
+def repeats(known: dict[str, str], run: Run, digest: str) -> bool:
+    """Whether the same inputs gave a commit before."""
+    return known.get("published") == f"{run.source_sha} {digest}"
+
+
+def of_repeat(run: Run) -> Stop | None:
+    """The same inputs again: a loop guard, and nothing to tell anyone who did not ask."""
+    if run.trigger.kind in ASKED:
         return None
     return Stop(
-        State.ERROR, f"commit: the budget of {limit} commits a day for this project is spent",
-        "find out what pushes again and again; retrigger tomorrow",
-    )  # fmt: skip
-
-
-def of_plan(known: dict[str, str], run: Run, digest: str) -> Stop | None:
-    """The same inputs again: a loop guard, and nothing to tell anyone."""
-    asked = run.trigger.kind in ASKED
-    if not asked and known.get("published") == f"{run.source_sha} {digest}":
-        return Stop(
-            State.SKIPPED, "nothing changed since the last pipeline we made", "retrigger to see it"
-        )
-    return None
+        State.SKIPPED, "nothing changed since the last pipeline we made", "retrigger to see it"
+    )

@@ -33,7 +33,7 @@ from workers.standing import MAX_ATTEMPTS, Standing
 from workers.steps import describe
 from workers.steps.analyze import analyze
 from workers.steps.generate import Generated, generate
-from workers.steps.publish import Intent, Published, Target, publish
+from workers.steps.publish import Intent, Published, Target, publish, standing
 from workers.steps.retrieve import Reference as Retrieved
 from workers.steps.retrieve import references
 from workers.steps.validate import validate
@@ -43,12 +43,6 @@ from workers.story import tell
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)
-
-BUDGET_SPENT = (
-    "the budget of commits to all projects is spent (COMMITS_PER_HOUR); find out why, then reset it"
-    " (devops-backend budget reset)"
-)
-BUDGET_LOOK_S = 120.0
 
 
 def carry_out(parts: Parts, run: Run) -> Run:
@@ -160,26 +154,27 @@ class _Carrier(Standing):
         mode = AutoCommit(self.run.options.auto_commit or self.parts.settings.auto_commit)
         if mode is AutoCommit.NONE:
             return self.end(State.SKIPPED, "generate only, as asked (auto_commit is none)", None)
-        known = self.parts.ledger.project(project.id)
-        stop = gates.of_budget(self.parts.ledger, self.run) or gates.of_plan(
-            known, self.run, plan.digest
-        )
-        if stop:
-            return self.stop(stop)
-        if not self.parts.budget.spend(self.run.id):
-            raise Retryable(BUDGET_SPENT, BUDGET_LOOK_S)
         files = {file.path: file.content or "" for file in self.run.files}
-        kept = tuple(sorted(set(files) & existing))
-        self.change("committing", State.COMMITTING, kept=kept)
-        told = tell(self.parts, self.run)
         target = Target(
             project_id=project.id, target_branch=ref, source_sha=self.run.source_sha or "",
             existing=existing,
         )  # fmt: skip
+        known = self.parts.ledger.project(project.id)
+        repeats = gates.repeats(known, self.run, plan.digest)
+        stop = gates.of_repeat(self.run) if repeats else None
+        # Who asks again gets what stands there: no commit that GitLab would refuse, or count.
+        there = standing(self.parts.gitlab, target, files) if repeats and not stop else None
+        if there is None:
+            stop = stop or gates.of_budget(self.parts.ledger, self.parts.budget, self.run)
+        if stop:
+            return self.stop(stop)
+        kept = tuple(sorted(set(files) & existing))
+        self.change("committing", State.COMMITTING, kept=kept)
+        told = tell(self.parts, self.run)
         published = publish(
             self.parts.gitlab, target, files, run_id=self.run.id, intent=self.intend, mode=mode,
             title=describe.title(analysis), text=describe.text(told),
-            improve=True, again=self.run.trigger.kind in gates.ASKED,
+            improve=True, again=self.run.trigger.kind in gates.ASKED, there=there,
         )  # fmt: skip
         return self.published(project.id, published, plan.digest)
 
@@ -190,6 +185,7 @@ class _Carrier(Standing):
     def published(self, project: int, published: Published, digest: str) -> Run:
         """The commit stands: from here GitLab's events move the run."""
         ledger, sha, opened = self.parts.ledger, published.sha, published.merge_request
+        done = "committed" if published.changed else "found"
         self.parts.runs.remember_commit(project, sha, self.run.id)
         # A worker that dies from here on does not come back to this run: what makes others
         # move it on, and what keeps a second merge request away, is written before the state.
@@ -202,7 +198,7 @@ class _Carrier(Standing):
             {"merge_request": opened.iid if opened else "", "merge_request_state": state},
         )
         self.change(
-            f"committed {sha[:8]} on {published.branch}", State.AWAITING_PIPELINE, attempts=0,
+            f"{done} {sha[:8]} on {published.branch}", State.AWAITING_PIPELINE, attempts=0,
             commit=Commit(sha, published.branch, published.url), committed_ms=committed,
             merge_request=MergeRequest(opened.iid, opened.url) if opened else None,
             reason=None, next_step="wait for GitLab's pipeline event",

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from service.commands import output
@@ -15,6 +16,7 @@ from service.commands.run import _with_redis
 from service.commands.stores import Limit, _parts
 from workers.errors import Rejected
 from workers.settings import Settings
+from workers.store.audit import Line
 from workers.store.budget import BudgetState
 from workers.store.sweeps import Report
 
@@ -72,25 +74,29 @@ def audit(
     limit: Limit = 50,
     as_json: output.Json = False,
 ) -> None:
-    """Every write to GitLab, newest first: who, why, for which run, and how it ended."""
+    """Every write sent to GitLab, newest first: who, why, for which run, and what came of it.
+
+    `written`, `refused` (GitLab said no, nothing was written) or `unclear` (no answer was noted).
+    """
     edge = int(since.timestamp() * 1000) if since else 0
     parts = _parts()
     if project and not project.isdigit():
         project = str(parts.gitlab.project(project.strip("/")).id)
     found = parts.audit.lines(project=project, since=edge, limit=limit)
     if as_json:
-        output.print_json(found)
+        output.print_json([msgspec.to_builtins(x) | {"outcome": x.outcome} for x in found])
         return
     rows = [
-        (output.at(x.at), x.who, x.why, x.run, f"{x.method} {x.route}", x.project, _ended(x.status))
+        (output.at(x.at), x.who, x.why, x.run, f"{x.method} {x.route}", x.project, _result(x))
         for x in found
     ]
     columns = ("at", "who", "why", "run", "call", "project", "result")
     output.print_table(columns, rows, "nothing was written to GitLab")
 
 
-def _ended(status: int | None) -> str:
-    return "not noted" if status is None else str(status) if status else "no answer"
+def _result(line: Line) -> str:
+    status = "not noted" if line.status is None else line.status or "no answer"
+    return f"{line.outcome} ({status})"
 
 
 def budget_show(as_json: output.Json = False) -> None:

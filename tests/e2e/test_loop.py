@@ -94,8 +94,9 @@ def test_the_second_project_of_a_stack_starts_from_what_was_learned(running: Wor
 
 
 def test_a_retrigger_that_commits_nothing_new_teaches_nothing_new(running: World) -> None:
-    """One commit is one outcome, however often it is asked about. Several projects: which of a
-    commit's two pipelines ends first, and is counted, is chance."""
+    """One commit is one outcome, however often it is asked about, and is counted in the budget and
+    sent to GitLab once. Several projects: which of a commit's two pipelines ends first, and is
+    counted, is chance."""
     projects = [running.born("again", sample="go-hello") for _ in range(6)]
     [taught] = {running.run(project, "succeeded")["learned"]["id"] for project in projects}
     running.quiet()
@@ -104,12 +105,17 @@ def test_a_retrigger_that_commits_nothing_new_teaches_nothing_new(running: World
         rows = running.api.get("/api/v1/learned", params={"language": "go"}).json()["learned"]
         return next(int(row["successes"]) for row in rows if row["id"] == taught)
 
-    before = successes()
+    before, spent = successes(), running.api.get("/api/v1/budget").json()["spent"]
     for project in projects:
         running.api.post(f"/api/v1/projects/{project}/retrigger", json={}).raise_for_status()
     again = [running.run(project, "succeeded", count=2) for project in projects]
     running.quiet()
     assert {run["learned"]["id"] for run in again} == {taught} and successes() == before
+    assert running.api.get("/api/v1/budget").json()["spent"] == spent
+    commits = [
+        call for call in running.calls(projects[0]) if call.startswith("POST") if "commits" in call
+    ]
+    assert len(commits) == 1, "GitLab had to refuse the second one"
 
 
 def test_a_healthy_run_polls_nothing_and_makes_eight_calls_at_most(running: World) -> None:

@@ -59,6 +59,20 @@ def test_who_and_why_nest(redis_client: redis.Redis) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(201, "written"), (400, "refused"), (409, "refused"), (503, "unclear"), (0, "unclear")],
+)
+def test_a_refused_write_does_not_look_like_one(
+    status: int, outcome: str, redis_server: EmbeddedRedis, redis_client: redis.Redis
+) -> None:
+    """GitLab's 400 for a second commit is a guard at work: the API says that nothing came of it."""
+    Audit(redis_client).begin("POST", "/projects/:x/repository/commits", "7")(status)
+    with running_service(redis_server.url) as service:
+        [line] = service.api("GET", "/api/v1/audit").json()["audit"]
+    assert (line["status"], line["outcome"]) == (status, outcome)
+
+
 def test_a_line_of_the_dead_is_shown_and_closed(redis_client: redis.Redis) -> None:
     """Open at once, closed without a result after an hour; the order is that of the ends."""
     log = Audit(redis_client)

@@ -15,7 +15,8 @@ from workers.detect.analysis import Analysis, Evidence
 from workers.errors import BackendError, Conflict, Denied, Rejected, Retryable, Unclear
 from workers.settings import AutoCommit
 from workers.steps.describe import Origin, Story, text, title
-from workers.steps.publish import Intent, Published, Target, branch_name, mark_ready, publish
+from workers.steps.merge_request import mark_ready
+from workers.steps.publish import Intent, Published, Target, branch_name, publish, standing
 
 CI = "test:\n  script: [make test]\n"
 FILES = {".gitlab-ci.yml": CI, "Dockerfile": "FROM scratch\n", ".dockerignore": ".git\n"}
@@ -129,6 +130,24 @@ def test_the_same_again_changes_nothing(at: Instance) -> None:
     )
     assert not second.changed
     assert case.now().merge_requests[0].description == "found go, twice\n"
+
+
+def test_what_stands_there_is_not_written_again(at: Instance) -> None:
+    """A person asks again: the branch is read, nothing is sent that GitLab would have to refuse."""
+    case = Case(at, "stands")
+    target = Target(project_id=case.project.id, target_branch="main", source_sha=case.sha)
+    assert standing(at.gitlab, target, FILES) is None
+    first = case.publish()
+    at.control.forget_calls()
+    there = standing(at.gitlab, target, FILES)
+    assert there is not None and there.sha == first.sha
+    second = case.publish(there=there, again=True)
+    assert (second.sha, second.changed, second.merge_request) == (
+        first.sha, False, first.merge_request,
+    )  # fmt: skip
+    assert {call.method for call in at.control.calls()} == {"GET"} and len(case.intents) == 1
+    changed = {**FILES, "Dockerfile": "FROM alpine\n"}
+    assert standing(at.gitlab, target, changed) is None
 
 
 FAULTS = [

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from workers.clients.gitlab import GitLab
-from workers.clients.gitlab_merge_requests import DRAFT
 from workers.clients.gitlab_repository import Action
-from workers.clients.gitlab_types import Branch, Commit, MergeRequest
-from workers.errors import Conflict, NotFound, Rejected, Unclear
+from workers.clients.gitlab_types import Branch, Commit
+from workers.errors import Conflict, Rejected, Unclear
 from workers.settings import AutoCommit
+from workers.steps.merge_request import Opened, open_draft
 from workers.steps.protection import refuse_protected, remove_if_protected
 
 PREFIX = "devops-backend/ci-"
@@ -52,14 +52,6 @@ class Intent(msgspec.Struct, frozen=True):
     source_sha: str
     digest: str
     """SHA-256 of paths and contents, hexadecimal."""
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """A merge request's number in the project, and its page."""
-
-    iid: int
-    url: str
-    state: str = "opened"
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +92,14 @@ def publish(
     text: str,
     improve: bool = False,
     again: bool = False,
+    there: Commit | None = None,
 ) -> Published:
     """Commit `files` and open the draft merge request, as far as `mode` says.
 
     Safe to call again after any error. Files that exist in the source commit are kept as they
     are. `improve` lets it replace what we ourselves committed to the same branch before; it costs
     nothing where there is no such branch. `again`: a person asked, so a merge request that was
-    closed is opened again.
+    closed is opened again. `there`: what `standing` found, so that nothing is committed.
 
     Raises Rejected where a pipeline exists already, a file is none of `MANAGED`, or the branch
     would be a protected one; Conflict where the branch holds something else; what the client
@@ -116,16 +109,19 @@ def publish(
     branch = branch_name(target.source_sha)
     if mode is AutoCommit.NONE:
         return Published(sha="", url="", branch="", merge_request=None, changed=False, kept=kept)
-    checked = refuse_protected(gitlab, target.project_id, branch)
-    intent(Intent(target.project_id, branch, target.source_sha, _digest(wanted)))
-    commit, changed = _commit(gitlab, target, branch, wanted, run_id, improve)
-    if not checked:
-        remove_if_protected(gitlab, target.project_id, branch)
+    commit, changed = there, False
+    if commit is None:
+        checked = refuse_protected(gitlab, target.project_id, branch)
+        intent(Intent(target.project_id, branch, target.source_sha, _digest(wanted)))
+        commit, changed = _commit(gitlab, target, branch, wanted, run_id, improve)
+        if not checked:
+            remove_if_protected(gitlab, target.project_id, branch)
     opened = None
     if mode is AutoCommit.MERGE_REQUEST:
-        opened = _merge_request(
-            gitlab, target, branch, DRAFT + title, text, fresh=changed, again=again
-        )
+        opened = open_draft(
+            gitlab, target.project_id, branch, target.target_branch, title, text,
+            fresh=changed, again=again,
+        )  # fmt: skip
     return Published(
         sha=commit.sha,
         url=commit.url,
@@ -136,26 +132,16 @@ def publish(
     )
 
 
-def mark_ready(
-    gitlab: GitLab, project_id: int, iid: int, title: str, text: str, *, branch: str
-) -> None:
-    """The pipeline is green: the merge request is no draft any more, its text says how it went.
+def standing(gitlab: GitLab, target: Target, files: Mapping[str, str]) -> Commit | None:
+    """The head of our branch where it holds `files` already, so that there is nothing to commit.
 
-    A title that a person gave it stays; `title` is for one that has none left without its prefix.
-    Raises NotFound where it is gone; `branch` is its source.
+    Only reads. Raises Rejected as `publish` does, and what the client raises.
     """
-    try:
-        found = gitlab.merge_request(project_id, iid)
-    except NotFound:
-        listed = gitlab.merge_request_of(project_id, branch)
-        if listed is None or listed.iid != iid:
-            raise
-        found = listed
-    named = found.title
-    while named.startswith(DRAFT):
-        named = named.removeprefix(DRAFT)
-    wanted = (named or title.removeprefix(DRAFT)) if named != found.title else None
-    gitlab.update_merge_request(project_id, iid, title=wanted, text=text)
+    wanted, _ = _wanted(files, target.existing)
+    found = gitlab.branch(target.project_id, branch_name(target.source_sha))
+    if found is None or _changes(gitlab, target.project_id, found, wanted):
+        return None
+    return found.commit
 
 
 def _wanted(
@@ -245,38 +231,3 @@ def _changes(
         elif state.content != text.encode():
             actions.append(Action("update", path, text, state.last_commit_id))
     return actions
-
-
-def _merge_request(
-    gitlab: GitLab, target: Target, branch: str, title: str, text: str, *, fresh: bool, again: bool
-) -> Opened:
-    """The draft merge request of our branch, opened or brought up to date.
-
-    One that a person closed stays closed, unless there is a `fresh` commit to look at, or one
-    asked for it `again`.
-    """
-    look = again or not fresh
-    found = gitlab.merge_request_of(target.project_id, branch) if look else None
-    if found is None or (fresh and found.state == "merged"):
-        try:
-            return _opened(
-                gitlab.create_merge_request(
-                    target.project_id,
-                    source=branch,
-                    target=target.target_branch,
-                    title=title,
-                    text=text,
-                )
-            )
-        except (Conflict, Unclear):
-            found = gitlab.merge_request_of(target.project_id, branch)
-            if found is None or found.state != "opened":
-                raise
-    closed = found.state == "closed" and again
-    if closed or (found.state == "opened" and found.description != text):
-        found = gitlab.update_merge_request(target.project_id, found.iid, text=text, reopen=closed)
-    return _opened(found)
-
-
-def _opened(found: MergeRequest) -> Opened:
-    return Opened(found.iid, found.web_url, found.state)

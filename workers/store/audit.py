@@ -1,4 +1,4 @@
-"""The audit log: every write to GitLab, by whom, why, for which run, and how it ended.
+"""The audit log: every write sent to GitLab, by whom, why, for which run, and what came of it.
 
 Noted before the call and closed after it, so that a write without its line cannot be: where the
 process dies in between, the line stands with no result. No bodies, no tokens, no addresses but
@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import structlog
@@ -56,6 +56,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """Id or path as the call named it; "" for what belongs to none."""
     status: int | None = None
     ms: int | None = None
+
+    @property
+    def outcome(self) -> Literal["written", "refused", "unclear"]:
+        """What came of it. GitLab refuses a second commit by its answer 400: nothing is written
+        then. Without an answer, or with a server's fault, nobody can tell."""
+        if not self.status or self.status >= 500:
+            return "unclear"
+        return "refused" if self.status >= 400 else "written"
 
 
 _actor: ContextVar[Actor] = ContextVar("actor", default=Actor())  # noqa: B039 - frozen
