@@ -88,6 +88,10 @@ MUTANTS = (
     Mutant("writes before answers in Redis", "workers/embedded.py",
            '"appendfsync": "no"', '"appendfsync": "everysec"',
            "tests/integration/test_embedded.py"),
+    Mutant("no capability in a container", "compose.yaml", "\n  cap_drop: [ALL]\n", "\n",
+           "tests/confined/test_confined.py"),
+    Mutant("a container for reading", "compose.yaml", "\n  read_only: true\n", "\n",
+           "tests/confined/test_confined.py"),
 )  # fmt: skip
 
 

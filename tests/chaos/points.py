@@ -41,13 +41,13 @@ POINTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "w_before_state": ("generate", "workers.store.runs", "RunStore.remember_commit", "after"),
     "w_before_done": ("generate", "workers.store.ledger", "Ledger.done", "before"),
-    "r_after_verdict": ("record", "workers.settle", "verdict", "after"),
+    "r_after_verdict": ("record", "workers.conclude", "verdict", "after"),
     "r_after_learned_before_index": (
         "record", "workers.store.learned", "LearnedStore.record_outcome", "after",
     ),
-    "r_after_index": ("record", "workers.settle", "learn", "after"),
+    "r_after_index": ("record", "workers.conclude", "learn", "after"),
     "r_after_poll": ("record", "workers.clients.gitlab_pipelines", "Pipelines.pipelines", "after"),
-    "r_before_end": ("record", "workers.settle", "_end", "before"),
+    "r_before_end": ("record", "workers.conclude", "end", "before"),
     "r_before_done": ("record", "workers.store.ledger", "Ledger.done", "before"),
 }  # fmt: skip
 
