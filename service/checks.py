@@ -40,7 +40,7 @@ def run(settings: Settings) -> list[Check]:
         unasked = "not asked: GitLab is not reachable"
         asked = [Check(name, "failed", unasked) for name in ("token", "hooks")]
     rest: tuple[Callable[[Parts], Check], ...] = (_redis, _chroma, _ollama, _registry)
-    return [gitlab, *asked, *(_line(check, parts) for check in rest)]
+    return [gitlab, *asked, _receiver(settings), *(_line(check, parts) for check in rest)]
 
 
 def _line(check: Callable[[Parts], Check], parts: Parts) -> Check:
@@ -99,6 +99,23 @@ def _token(parts: Parts) -> Check:
     except BackendError as error:
         return Check("token", "failed", str(error), fix)
     return Check("token", "ok", f"user {user.username}, GitLab {version}")
+
+
+def _receiver(settings: Settings) -> Check:
+    """Whether GitLab and its runners can know the address that webhooks and pipelines carry."""
+    url = settings.devops_backend_url
+    fix = "DEVOPS_BACKEND_URL should be the address that GitLab and its runners reach this at"
+    if not settings.receivers_url_known:
+        said = f"its address is not known here; {url} is only the default, and `work` refuses it"
+        return Check("receiver", "degraded", said, f"{fix}; `up` and `serve` keep it in their data")
+    if _is_local(urlsplit(url).hostname) and not _is_local(urlsplit(settings.gitlab_url).hostname):
+        said = f"{url} means GitLab's own machine there, and a job's container in a pipeline"
+        return Check("receiver", "degraded", said, fix)
+    return Check("receiver", "ok", url)
+
+
+def _is_local(host: str | None) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _hooks(parts: Parts) -> Check:
@@ -187,7 +204,7 @@ def _registry(parts: Parts) -> Check:
 
 
 def _schemes(host: str) -> Iterator[str]:
-    local = urlsplit(f"//{host}").hostname in ("localhost", "127.0.0.1")
+    local = _is_local(urlsplit(f"//{host}").hostname)
     yield from ("http", "https") if local else ("https", "http")
 
 

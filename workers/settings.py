@@ -204,13 +204,18 @@ class Settings(BaseSettings):
             reason = first["msg"].removeprefix("Value error, ")
             raise Misconfigured(f"{name}: {reason}") from None
 
+    @property
+    def receivers_url_known(self) -> bool:
+        """Whether the receiver's address was told, and is not the default."""
+        return "devops_backend_url" in self.model_fields_set
+
     def with_receivers_url(self, *, required: bool = False) -> Settings:
         """These settings with the receiver's address that is set, else kept in the data folder.
 
         A shell that does not know it must not lead webhooks to the default, so where it is neither
         set nor kept `required` raises Misconfigured.
         """
-        if "devops_backend_url" in self.model_fields_set:
+        if self.receivers_url_known:
             return self
         if (url := kept_url(self.devops_backend_data)) is not None:
             return self.model_copy(update={"devops_backend_url": url})

@@ -140,7 +140,7 @@ def work(
     for name in wanted:
         if name not in queues.QUEUES:
             raise typer.BadParameter(f"{name!r} should be one of {', '.join(queues.QUEUES)}")
-    settings = _with_receivers_secrets(_with_redis(Settings.load())).with_receivers_url()
+    settings = _as_the_receiver(_with_redis(Settings.load()))
     logs.configure(settings, name="work")
     upgrade_store(settings)
     commands = {
@@ -156,8 +156,9 @@ def work(
         supervisor.run(stop)
 
 
-def _with_receivers_secrets(settings: Settings) -> Settings:
-    """With the webhook secret and key that are set, or that the receiver keeps in the data folder.
+def _as_the_receiver(settings: Settings) -> Settings:
+    """With its webhook secret, key and address: those that are set, or that it keeps in the data
+    folder. Webhooks and pipelines are made with them, so no default stands in for one.
 
     A receiver that was started at the same moment makes them just now: they are waited for.
     Raises Misconfigured where none come.
@@ -168,13 +169,14 @@ def _with_receivers_secrets(settings: Settings) -> Settings:
 
     deadline = time.monotonic() + RECEIVER_S
     while True:
-        known = settings.with_webhook_secret(make=False).with_key(make=False)
-        if (known.gitlab_webhook_secret and known.devops_backend_key) or (
-            time.monotonic() > deadline
+        known = settings.with_webhook_secret(make=False).with_key(make=False).with_receivers_url()
+        late = time.monotonic() > deadline
+        if late or (
+            known.gitlab_webhook_secret and known.devops_backend_key and known.receivers_url_known
         ):
             require_secret(known)
             require_key(known)
-            return known
+            return known.with_receivers_url(required=True)
         time.sleep(0.2)
 
 

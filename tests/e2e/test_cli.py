@@ -22,6 +22,7 @@ import yaml
 from tests.support.gitlab import BOT_TOKEN, sandbox
 from tests.support.world import World
 from workers.embedded import EmbeddedRedis, free_port
+from workers.kept import keep_url
 from workers.settings import Settings
 
 PROGRAM = [sys.executable, "-m", "service.cli"]
@@ -189,7 +190,8 @@ def wait_for_run(url: str, token: str, project: int) -> dict[str, Any]:
 def test_workers_may_be_started_before_the_receiver(
     running: World, redis_server: EmbeddedRedis, tmp_path: Path
 ) -> None:
-    """What a receiver makes at its first start is waited for; without one it is a clear error."""
+    """What a receiver makes at its first start, and its address, are waited for; without them it
+    is a clear error, and no webhook is led to the default."""
     env = {
         "REDIS_URL": redis_server.url, "CHROMA_URL": running.stack.settings.chroma_url or "",
         "GITLAB_URL": running.gitlab_url, "GITLAB_TOKEN": BOT_TOKEN,
@@ -199,6 +201,7 @@ def test_workers_may_be_started_before_the_receiver(
         time.sleep(3)
         assert process.poll() is None
         Settings.load(devops_backend_data=tmp_path).with_secrets()
+        keep_url(tmp_path, running.stack.url)
         deadline = time.monotonic() + 30
         while len(descendants(process.pid)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -207,6 +210,9 @@ def test_workers_may_be_started_before_the_receiver(
         assert process.wait(40) == 0
     alone = devops("work", **{**env, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")})
     assert alone.returncode == 1 and alone.stderr.startswith("error: GITLAB_WEBHOOK_SECRET")
+    secrets = {"GITLAB_WEBHOOK_SECRET": "s" * 32, "DEVOPS_BACKEND_KEY": "k" * 43}
+    lost = devops("work", **{**env, **secrets, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")})
+    assert lost.returncode == 1 and lost.stderr.startswith("error: DEVOPS_BACKEND_URL")
 
 
 def test_work_alone_stops_gracefully_on_sigterm(running: World) -> None:

@@ -14,7 +14,7 @@ from tests.support.loopback import loopback
 from workers.embedded import free_port
 from workers.settings import Settings
 
-NAMES = ["gitlab", "token", "hooks", "redis", "chroma", "ollama", "registry"]
+NAMES = ["gitlab", "token", "hooks", "receiver", "redis", "chroma", "ollama", "registry"]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,11 @@ def found(url: str, data: Path, token: str | None = "glpat-x") -> list[Check]:
         Settings.load(
             gitlab_url=url, gitlab_token=token, devops_backend_data=data, ollama_model="",
             image_registry="$CI_REGISTRY_IMAGE", redis_url=None, chroma_url=None,
+            devops_backend_url="http://localhost:8000",
         )
     )  # fmt: skip
     assert [line.name for line in lines] == NAMES
-    assert [line.state for line in lines] == ["failed"] * 3 + ["ok"] * 4
+    assert [line.state for line in lines] == ["failed"] * 3 + ["ok"] * 5
     return lines
 
 
@@ -65,6 +66,31 @@ def test_a_gitlab_that_is_down(tmp_path: Path) -> None:
         lines = found(url, tmp_path, token)
         assert "refused" in lines[0].detail and "GITLAB_URL" in lines[0].fix
         assert not_asked(lines)
+
+
+@pytest.mark.parametrize(
+    ("gitlab", "receiver", "state", "says"),
+    [
+        ("127.0.0.1", "http://localhost:8000", "ok", "http://localhost:8000"),
+        ("127.0.0.2", "http://devops:8000", "ok", "http://devops:8000"),
+        ("127.0.0.2", "http://localhost:8000", "degraded", "GitLab's own machine"),
+        ("127.0.0.1", None, "degraded", "only the default"),
+    ],
+)
+def test_an_address_that_gitlab_cannot_come_back_to(
+    gitlab: str, receiver: str | None, state: str, says: str, tmp_path: Path
+) -> None:
+    """The receiver's own: not known in this shell, or one that means another machine there."""
+    given = {"devops_backend_url": receiver} if receiver else {}
+    lines = checks.run(
+        Settings.load(
+            gitlab_url=f"http://{gitlab}:{free_port()}", devops_backend_data=tmp_path,
+            ollama_model="", image_registry="$CI_REGISTRY_IMAGE", **given,
+        )
+    )  # fmt: skip
+    [line] = [line for line in lines if line.name == "receiver"]
+    assert line.state == state and says in line.detail
+    assert ("DEVOPS_BACKEND_URL" in line.fix) == (state != "ok")
 
 
 def test_a_token_that_is_refused(at: Instance, tmp_path: Path) -> None:

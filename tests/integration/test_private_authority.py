@@ -98,4 +98,4 @@ def test_doctor_names_the_variable(
     assert checks.run(settings)[0].state == "ok"
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent"))
     found = checks.run(settings)
-    assert found[0].fix.startswith("SSL_CERT_FILE") and len(found) == 7
+    assert found[0].fix.startswith("SSL_CERT_FILE") and len(found) == 8
