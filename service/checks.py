@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from workers.clients.chroma import Index
 from workers.embedded import find_running, find_running_chroma
 from workers.errors import BackendError, Denied
-from workers.settings import Settings
+from workers.settings import Settings, is_local
 from workers.wiring import Parts
 
 DEVELOPER, MAINTAINER = 30, 40
@@ -105,17 +105,15 @@ def _receiver(settings: Settings) -> Check:
     """Whether GitLab and its runners can know the address that webhooks and pipelines carry."""
     url = settings.devops_backend_url
     fix = "DEVOPS_BACKEND_URL should be the address that GitLab and its runners reach this at"
+    if settings.gitlab_is_local:
+        return Check("receiver", "ok", url)
     if not settings.receivers_url_known:
-        said = f"its address is not known here; {url} is only the default, and `work` refuses it"
+        said = f"its address is not known here; {url} is only the default"
         return Check("receiver", "degraded", said, f"{fix}; `up` and `serve` keep it in their data")
-    if _is_local(urlsplit(url).hostname) and not _is_local(urlsplit(settings.gitlab_url).hostname):
+    if is_local(urlsplit(url).hostname):
         said = f"{url} means GitLab's own machine there, and a job's container in a pipeline"
         return Check("receiver", "degraded", said, fix)
     return Check("receiver", "ok", url)
-
-
-def _is_local(host: str | None) -> bool:
-    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _hooks(parts: Parts) -> Check:
@@ -204,7 +202,7 @@ def _registry(parts: Parts) -> Check:
 
 
 def _schemes(host: str) -> Iterator[str]:
-    local = _is_local(urlsplit(f"//{host}").hostname)
+    local = is_local(urlsplit(f"//{host}").hostname)
     yield from ("http", "https") if local else ("https", "http")
 
 

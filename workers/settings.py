@@ -205,6 +205,11 @@ class Settings(BaseSettings):
             raise Misconfigured(f"{name}: {reason}") from None
 
     @property
+    def gitlab_is_local(self) -> bool:
+        """Whether GitLab is on this machine: then the receiver's default address can be right."""
+        return is_local(urlsplit(self.gitlab_url).hostname)
+
+    @property
     def receivers_url_known(self) -> bool:
         """Whether the receiver's address was told, and is not the default."""
         return "devops_backend_url" in self.model_fields_set
@@ -260,3 +265,8 @@ class Settings(BaseSettings):
         token, new = kept_api_token(self.devops_backend_data / "api-token")
         update = {"devops_backend_api_tokens": (SecretStr(token),)}
         return settings.model_copy(update=update), [new] if new else []
+
+
+def is_local(host: str | None) -> bool:
+    """Whether a host's name or address means the machine that asks."""
+    return host in ("localhost", "127.0.0.1", "::1")

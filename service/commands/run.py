@@ -158,7 +158,8 @@ def work(
 
 def _as_the_receiver(settings: Settings) -> Settings:
     """With its webhook secret, key and address: those that are set, or that it keeps in the data
-    folder. Webhooks and pipelines are made with them, so no default stands in for one.
+    folder. Webhooks and pipelines are made with them, so no default stands in for one, but for the
+    address where GitLab is on this machine.
 
     A receiver that was started at the same moment makes them just now: they are waited for.
     Raises Misconfigured where none come.
@@ -176,7 +177,7 @@ def _as_the_receiver(settings: Settings) -> Settings:
         ):
             require_secret(known)
             require_key(known)
-            return known.with_receivers_url(required=True)
+            return known.with_receivers_url(required=not known.gitlab_is_local)
         time.sleep(0.2)
 
 

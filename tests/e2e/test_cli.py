@@ -211,7 +211,10 @@ def test_workers_may_be_started_before_the_receiver(
     alone = devops("work", **{**env, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")})
     assert alone.returncode == 1 and alone.stderr.startswith("error: GITLAB_WEBHOOK_SECRET")
     secrets = {"GITLAB_WEBHOOK_SECRET": "s" * 32, "DEVOPS_BACKEND_KEY": "k" * 43}
-    lost = devops("work", **{**env, **secrets, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")})
+    far = {"GITLAB_URL": "http://gitlab.example.com"}
+    lost = devops(
+        "work", **{**env, **secrets, **far, "DEVOPS_BACKEND_DATA": str(tmp_path / "other")}
+    )
     assert lost.returncode == 1 and lost.stderr.startswith("error: DEVOPS_BACKEND_URL")
 
 

@@ -74,7 +74,8 @@ def test_a_gitlab_that_is_down(tmp_path: Path) -> None:
         ("127.0.0.1", "http://localhost:8000", "ok", "http://localhost:8000"),
         ("127.0.0.2", "http://devops:8000", "ok", "http://devops:8000"),
         ("127.0.0.2", "http://localhost:8000", "degraded", "GitLab's own machine"),
-        ("127.0.0.1", None, "degraded", "only the default"),
+        ("127.0.0.1", None, "ok", "http://localhost:8000"),
+        ("127.0.0.2", None, "degraded", "only the default"),
     ],
 )
 def test_an_address_that_gitlab_cannot_come_back_to(
