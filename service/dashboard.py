@@ -36,6 +36,8 @@ def page(endpoint: Endpoint) -> Endpoint:
     @wraps(endpoint)
     async def run(request: Request) -> Response:
         try:
+            if request.scope.get("dashboard_session"):
+                request.scope["simulated"] = await request.state["health"].simulated()
             return await endpoint(request)
         except HTTPException as error:
             return _refusal(request, error.status_code, error.detail)
@@ -59,6 +61,7 @@ def html(request: Request, name: str, status: int = 200, **values: Any) -> Respo
     return request.state["pages"].html(
         name, status, csrf=session.csrf if session else "", here=request.scope["path"],
         may_operate=role >= Role.OPERATE, may_forget=role >= Role.ADMIN,
+        simulated=request.scope.get("simulated", False),
         gitlab_url=request.state["settings"].gitlab_url,
         backend_url=request.state["settings"].devops_backend_url, **values,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -19,6 +20,9 @@ from workers.store.budget import Budget, BudgetState
 CHECK_S = 2.0
 KEPT_S = 0.5
 """For so long an answer is given again: whoever asks often does not make us ask often."""
+LOOK_S = 30.0
+SANDBOX = "sandbox"
+"""What the bundled GitLab gives for its revision at `/api/v4/version`."""
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +61,8 @@ class Health:
         self._budget = budget
         self._lock = asyncio.Lock()
         self._kept: tuple[float, Report] | None = None
+        self._simulated: bool | None = None
+        self._looked = -math.inf
 
     async def report(self) -> Report:
         """The state of everything, at most half a second old."""
@@ -64,6 +70,14 @@ class Health:
             if self._kept is None or time.monotonic() - self._kept[0] > KEPT_S:
                 self._kept = time.monotonic(), await self._ask()
             return self._kept[1]
+
+    async def simulated(self) -> bool:
+        """Whether GitLab is the bundled sandbox, whose CI jobs are not run. It is asked until it
+        has said what it is, and a page waits for that once in LOOK_S at most."""
+        if self._simulated is None and time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            await _timed(self._gitlab)
+        return bool(self._simulated)
 
     async def redis_answers(self) -> Check:
         """Whether Redis answers."""
@@ -120,6 +134,7 @@ class Health:
         known = answer.status_code == 404 and "json" in answer.headers.get("content-type", "")
         if not known:
             _check(answer)
+            self._simulated = _is_sandbox(answer.content)
         return "ok"
 
     async def _get(self, url: str) -> httpx.Response:
@@ -131,6 +146,17 @@ class Health:
 def _check(answer: httpx.Response) -> None:
     if not answer.is_success:
         raise _Unwell(f"it answered {answer.status_code}")
+
+
+class _Version(msgspec.Struct):
+    revision: str = ""
+
+
+def _is_sandbox(answer: bytes) -> bool:
+    try:
+        return msgspec.json.decode(answer, type=_Version).revision == SANDBOX
+    except msgspec.MsgspecError:
+        return False
 
 
 class _Tag(msgspec.Struct):

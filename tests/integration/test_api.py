@@ -781,6 +781,21 @@ def test_an_api_without_a_version_is_up(
         assert found["state"] == state
 
 
+@pytest.mark.parametrize(("revision", "told"), [("sandbox", True), ("4f0c1f2", False)])
+def test_the_dashboard_says_where_jobs_are_simulated(
+    redis_server: EmbeddedRedis, revision: str, told: bool
+) -> None:
+    """Only before the bundled sandbox, on every page; GitLab is asked once, not by strangers."""
+    with running_service(redis_server.url) as service:
+        service.gitlab.revision = revision
+        with httpx.Client(base_url=service.url, trust_env=False, follow_redirects=True) as browser:
+            assert "simulated" not in browser.get("/").text and not service.gitlab.asked
+            browser.post("/login", data={"token": API_TOKEN})
+            for path in ("/", "/learned", "/chat"):
+                assert ("are simulated" in browser.get(path).text) is told
+        assert [path for path, _ in service.gitlab.asked] == ["/api/v4/version"]
+
+
 def test_a_missing_model_and_index_are_degraded_but_ready(redis_server: EmbeddedRedis) -> None:
     """Chroma or Ollama down: still ready."""
     nowhere = f"http://127.0.0.1:{free_port()}"

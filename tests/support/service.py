@@ -70,6 +70,7 @@ class GitLabStub:
         self.projects: dict[str, int] = {"shop/api": 42}
         self.fault: int | None = None
         self.headers: dict[str, str] = {}
+        self.revision = "4f0c1f2"
         self.app = Starlette(routes=[Route("/{rest:path}", self._answer, methods=["GET", "POST"])])
 
     async def _answer(self, request: Request) -> Response:
@@ -79,7 +80,8 @@ class GitLabStub:
         if self.fault is not None:
             return Response("Retry later", self.fault, self.headers)
         if raw == "/api/v4/version":
-            return Response('{"version":"18.0.0"}', media_type="application/json")
+            told = {"version": "18.0.0", "revision": self.revision}
+            return Response(json.dumps(told), media_type="application/json")
         name = request.scope["path"].removeprefix("/api/v4/projects/")
         by_id = {str(number): path for path, number in self.projects.items()}
         path = by_id.get(name, name)
