@@ -3,7 +3,7 @@
 A slot is written `$[[ name ]]`, as GitLab writes its own inputs. Repository text and model output
 enter a pipeline through slots and nowhere else, so a kind's grammar is the whole of what they may
 say. No kind admits a quote, a dollar, a backslash, white space other than single blanks in commands
-and lists of packages, or a character outside ASCII.
+and lists of packages or variables, or a character outside ASCII.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ Kind = Literal[
     "assembly",
     "application",
     "packages",
+    "environment",
 ]
 
 SLOT = re.compile(r"\$\[\[ ([a-z][a-z0-9_]*) \]\]")
@@ -51,6 +52,9 @@ _GRAMMAR: Mapping[str, re.Pattern[str]] = {
     "pin": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:==|@)[0-9][0-9.]*"),
     "packages": re.compile(
         r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?: [a-z][a-z0-9]*(?:-[a-z0-9]+)*){0,15}"
+    ),
+    "environment": re.compile(
+        r"[A-Z][A-Z0-9_]*=[A-Za-z0-9_./:,-]+(?: [A-Z][A-Z0-9_]*=[A-Za-z0-9_./:,-]+){0,9}"
     ),
     "choice": re.compile(r"[a-z0-9][a-z0-9.-]*"),
 }

@@ -256,3 +256,84 @@ def test_settings_of_tools_make_no_package(
     """`pip install -e .` refuses a folder without setup.py and pyproject.toml."""
     files = {"a.py": "x = 1\n", "requirements.txt": "click\n", **files}
     assert facts(tmp_path, files).get("install") == wanted
+
+
+TOX = """[testenv]
+deps =
+    -r requirements.txt
+    pytest>=8
+    freezegun
+    py39: backports.zoneinfo
+setenv =
+    MODE = test
+    DJANGO_SETTINGS_MODULE = shop.settings.test
+    PYTHONPATH = {toxinidir}
+    API_TOKEN = abc
+commands = pytest {posargs}
+"""
+
+NOX = """import nox
+
+
+@nox.session
+def lint(session):
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def tests(session):
+    session.install("-e", ".")
+    session.install("pytest", "hypothesis>=6")
+    session.run("pytest")
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "needs"), [("tox.ini", TOX, "freezegun"), ("noxfile.py", NOX, "hypothesis")]
+)
+def test_what_only_tox_or_nox_installs_for_the_tests_is_named(
+    tmp_path: Path, file: str, text: str, needs: str
+) -> None:
+    """The pipeline calls pytest itself, so it needs what the session that tests installs."""
+    found = facts(tmp_path, {"requirements.txt": "flask\n", file: text, "test_a.py": "x = 1\n"})
+    assert found["test_needs"] == needs
+
+
+def test_variables_that_tox_sets_are_told_but_for_paths_and_secrets(tmp_path: Path) -> None:
+    """A setting is often such a variable; a path is this machine's, a token nobody's."""
+    found = facts(tmp_path, {"requirements.txt": "", "tox.ini": TOX, "test_a.py": "x = 1\n"})
+    assert found["test_environment"] == "MODE=test DJANGO_SETTINGS_MODULE=shop.settings.test"
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("test-requirements.txt", "test_requirements"),
+        ("requirements_test.txt", "test_requirements"),
+        ("tests/requirements.txt", "test_requirements"),
+        ("dev-requirements.txt", "dev_requirements"),
+        ("requirements/dev.txt", "dev_requirements"),
+    ],
+)
+def test_requirements_of_tests_and_developers_have_many_names(
+    tmp_path: Path, name: str, fact: str
+) -> None:
+    """Each is installed before the tests run, whatever describes the package."""
+    files = {"setup.py": "from setuptools import setup\nsetup(name='a')\n", name: "pytest-mock\n"}
+    assert facts(tmp_path, {**files, "a.py": "", "test_a.py": ""})[fact] == name
+
+
+def test_pytest_may_be_told_other_names_of_test_files(tmp_path: Path) -> None:
+    """`python_files` says which files are tests (docs.pytest.org)."""
+    files = {"pytest.ini": "[pytest]\npython_files = *_spec.py\n", "spec/week_spec.py": "x = 1\n"}
+    assert analysed(tmp_path, {**files, "week.py": "x = 1\n"}).has_tests
+
+
+def test_an_option_of_cmake_without_which_no_test_is_built_is_named(tmp_path: Path) -> None:
+    """ctest finds nothing where it is off, and would say that all is well."""
+    off = 'option(WITH_TESTS "tests" OFF)\nif(WITH_TESTS)\n  enable_testing()\nendif()\n'
+    other = 'option(WITH_DOCS "docs" OFF)\nif(WITH_DOCS)\n  add_subdirectory(docs)\nendif()\n'
+    text = f"project(a C)\n{other}{off}"
+    found = facts(tmp_path, {"CMakeLists.txt": text, "a.c": "", "tests/t.c": ""})
+    assert (found["ctest"], found["tests_option"]) == ("true", "WITH_TESTS")

@@ -49,8 +49,14 @@ _TESTS = (
     ("doctest", r"\bdoctest\b"),
     ("boost-test", r"\bunit_test_framework\b"),
     ("cmocka", r"\bl?cmocka\b"),
+    ("check", r"-lcheck\b|(?:find_package|_MODULES)\s*\([^)]*\bcheck\b|--libs check\b|'check'"),
 )
 
+_OFF = re.compile(r"(?i)\boption\s*\(\s*(\w+)\s+(?:\"[^\"]*\"|\w+)\s*(?:OFF|FALSE|NO|0)?\s*\)")
+"""CMake, option(): without a value it is off."""
+_TESTING = re.compile(
+    r"(?i)\benable_testing\b|\binclude\s*\(\s*CTest|\(\s*\S*tests?\s*\)|\badd_test\b"
+)
 # CMake, project(): languages that are named stand for all that the build enables
 ONLY = re.compile(
     r"(?im)^\s*project\s*\(\s*(?:[\w.${}-]+|\"[^\"\n]*\")(?:\s+|[^()]*?\sLANGUAGES\s+)(C|CXX)"
@@ -150,6 +156,8 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
             found.set("test_tool", name, folder.full(nested or file))
     if tool == "cmake" and ("enable_testing" in text or "CTest" in text):
         found.set("test_tool", "ctest", folder.full(file))
+        found.facts["ctest"] = "true"
+        found.facts["tests_option"] = _option(text)
     if tool == "meson" and re.search(r"\btest\s*\(", text):
         found.set("test_tool", "meson", folder.full(file))
         found.has_tests = True
@@ -157,6 +165,15 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         _make_tests(found, folder, file, text)
     elif (found.has_tests or found.test_tool) and "test" in commands:
         found.command("test", commands["test"], folder.full(file))
+
+
+def _option(text: str) -> str:
+    """CMake's option that is off and without which no test is built; "" where there is none."""
+    for match in _OFF.finditer(text):
+        guard = rf"(?is)\bif\s*\(\s*{match[1]}\b[^)]*\)(.*?)\b(?:else|endif)\s*\("
+        if any(_TESTING.search(block) for block in re.findall(guard, text)):
+            return match[1]
+    return ""
 
 
 def _make_tests(found: Found, folder: Folder, file: str, text: str) -> None:

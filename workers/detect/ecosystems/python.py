@@ -6,7 +6,13 @@ import re
 from typing import Any
 
 from workers.detect import frameworks, versions
-from workers.detect.ecosystems import imports, python_entry, python_install, python_tests
+from workers.detect.ecosystems import (
+    imports,
+    python_entry,
+    python_install,
+    python_needs,
+    python_tests,
+)
 from workers.detect.ecosystems.python_deps import Declared, declared, normal
 from workers.detect.families import GLUE
 from workers.detect.found import Folder, Found
@@ -22,6 +28,8 @@ MANIFESTS = (
     "environment.yaml",
     "pixi.toml",
 )
+OTHERWISE = ("dev[-_.]requirements.txt", "test[-_.]requirements.txt", "tests[-_.]requirements.txt")
+"""Requirements by the other order of words."""
 LOCKS = (
     ("uv.lock", "uv"),
     ("poetry.lock", "poetry"),
@@ -40,7 +48,7 @@ def inspect(folder: Folder, example: str = "") -> Found | None:
     """
     manifests = [name for name in MANIFESTS if folder.has(name)]
     scripts = [name for name in folder.like("*.py") if not re.match(r"(example|sample)s?\b", name)]
-    requirements = folder.like("requirements*.txt", "requirements*.in")
+    requirements = folder.like("requirements*.txt", "requirements*.in", *OTHERWISE)
     if folder.folders & {"requirements"}:
         folder.reader.want_listing(folder.full("requirements"))
         found_below = (n for n in folder.below if n.startswith("requirements/"))
@@ -64,6 +72,7 @@ def inspect(folder: Folder, example: str = "") -> Found | None:
     python_tests.tests(found, folder, project)
     _extension(found, folder, project)
     python_install.facts(found, folder, project)
+    python_needs.facts(found, folder, project)
     python_entry.served(found, folder)
     found.strength = _strength(found, folder, project, bool(manifests or requirements))
     return found

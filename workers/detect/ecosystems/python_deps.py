@@ -14,7 +14,9 @@ import msgspec
 from workers.detect.found import Folder
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-_DEV = re.compile(r"(^|[-_./])(dev|develop|development|test|tests|testing|lint|docs?|ci|check)\b")
+_DEV = re.compile(
+    r"(^|[-_./])(dev|develop|development|test|tests|testing|lint|docs?|ci|check)(?![a-z0-9])"
+)
 
 
 class Declared(msgspec.Struct):

@@ -36,24 +36,33 @@ USES: Mapping[str, str] = {
 """Plug-in by what stands in a test."""
 
 
-def plugins(found: Found, folder: Folder, project: Mapping[str, Any], test: str) -> None:
+def named(settings: str) -> list[str]:
+    """The patterns of files that pytest is told to take for tests (`python_files`)."""
+    found = re.search(r"(?m)^python_files\s*=\s*((?:.|\n[ \t]+)*)", settings)
+    return [name for name in found[1].split()[:10] if name.endswith(".py")] if found else []
+
+
+def plugins(found: Found, folder: Folder, settings: str, test: str) -> None:
     """Sets the fact `pytest_plugins`, names apart by one blank; `test` is a file of tests.
 
     Where pytest is told to, the examples in docstrings are tests, whatever the files are called.
     """
-    settings = "\n".join(_settings(folder, project))
     if "--doctest-modules" in settings:
         found.has_tests = True
     text = folder.reader.text(test, rank=3) or "" if test else ""
-    named = [name for name, pattern in OPTIONS.items() if re.search(pattern, settings, re.M)]
-    named += [name for name, pattern in USES.items() if re.search(pattern, text)]
-    found.facts["pytest_plugins"] = " ".join(dict.fromkeys(named))
+    used = [name for name, pattern in OPTIONS.items() if re.search(pattern, settings, re.M)]
+    used += [name for name, pattern in USES.items() if re.search(pattern, text)]
+    found.facts["pytest_plugins"] = " ".join(dict.fromkeys(used))
     if test and not BY_PYTEST.search(test) and "python_files" not in settings:
         found.facts["tests_named"] = "otherwise"
 
 
-def _settings(folder: Folder, project: Mapping[str, Any]) -> Iterator[str]:
+def settings(folder: Folder, project: Mapping[str, Any]) -> str:
     """Pytest's own settings in each of the files that may hold them, as lines of an ini file."""
+    return "\n".join(_settings(folder, project))
+
+
+def _settings(folder: Folder, project: Mapping[str, Any]) -> Iterator[str]:
     tool = project.get("tool")
     table = tool.get("pytest") if isinstance(tool, dict) else None
     options = table.get("ini_options") if isinstance(table, dict) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workers.detect import versions
@@ -50,12 +50,13 @@ def tests(found: Found, folder: Folder, project: dict[str, Any]) -> None:
     """Sets test tool, test, lint and build commands, coverage and linters."""
     tool = project.get("tool")
     tool = tool if isinstance(tool, dict) else {}
-    files = _files(folder)
+    settings = python_plugins.settings(folder, project)
+    files = _files(folder, python_plugins.named(settings))
     found.has_tests = bool(files) or (
         folder.unsure and (_may_hold_tests(folder) or found.framework == "django")
     )
     named = next((path for path in files if python_plugins.BY_PYTEST.search(path)), "")
-    python_plugins.plugins(found, folder, project, named or next(iter(files), ""))
+    python_plugins.plugins(found, folder, settings, named or next(iter(files), ""))
     for name, file, line in _tools(found, folder, tool, files):
         found.set("test_tool", name, file, line)
     _commands(found, folder, tool, files)
@@ -81,9 +82,13 @@ def _may_hold_tests(folder: Folder) -> bool:
     return False
 
 
-def _files(folder: Folder) -> list[str]:
-    """Test files from the root; an app in a folder of its own is often tested from outside."""
-    inside = [folder.full(path) for path in folder.find(*FILES)]
+def _files(folder: Folder, told: Iterable[str]) -> list[str]:
+    """Test files from the root; an app in a folder of its own is often tested from outside.
+
+    `told` are patterns that pytest's settings name: what else they find is used where nothing is
+    named as usual.
+    """
+    inside = [folder.full(path) for path in folder.find(*FILES) or folder.find(*told)]
     if inside or not folder.path:
         return inside
     return [path for path in Folder(folder.reader).find(*FILES) if is_test(path)]
