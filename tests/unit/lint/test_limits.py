@@ -90,6 +90,11 @@ def test_a_condition_has_fewer_than_a_hundred_parts() -> None:
     assert [found.code for found in check(conditions(101)).errors] == ["bad-expression"]
 
 
+def test_a_long_way_of_extends_ends_early() -> None:
+    """Two thousand levels are told as what they are, not as a file that is too deep to read."""
+    assert {one.code for one in check(extended(2000)).errors} == {"deep-extends"}
+
+
 def test_depth_and_size_of_the_yaml() -> None:
     """A hundred levels and two megabytes are read, more is not."""
     assert check(".a: " + "[" * 98 + "x" + "]" * 98 + "\nb: {script: [x]}").valid

@@ -78,9 +78,42 @@ MESSAGES = [
         "misses `ref`",
         "add `ref`",
     ),
+    (
+        "a: {script: x, artifacts: {paths: [p], access: all, public: false}}",
+        "has `public` beside a keyword that excludes it",
+        "remove `public`",
+    ),
     ("a:\n  script: - make", "block sequence entries", "on a line of its own"),
     ("varables: {A: b}\na: {script: x}", "is no keyword", "did you mean `variables`?"),
     ("- a", "must be a mapping", "name of a job"),
+    ("true: {script: x}", "is read as true or false", 'quote it: "true"'),
+    (".a: {script: x}\nb: {script: x, needs: [a]}", "is no visible job", "define the job"),
+    (".a: {scripts: x}\nb: {script: !reference [.a, script]}", "to nothing", "mean `scripts`?"),
+    (
+        "a: {script: x, environment: {name: r, on_stop: b}}\nb: {script: x}",
+        "has no environment",
+        "give it the same `environment:name`",
+    ),
+    ("a: {script: x, rules: [{if: '${A}'}]}", "without braces, as `$NAME`", ""),
+    ("a: {script: x, rules: [{if: '$A = b'}]}", "uses a single `=`", ""),
+    ("a: {script: x, rules: [{if: '$A & $B'}]}", "uses a single `&`", ""),
+    ("a: {script: x, rules: [{if: '!$A'}]}", "negates with `!`", ""),
+    ("a: {script: x, rules: [{if: '$A =~ /x/'}]}", "only patterns of two or more", ""),
+    ("a: {script: x, rules: [{if: '$A =~ /xy'}]}", "a pattern that is not closed", ""),
+    ("a: {script: x, rules: [{if: '$A == \"b'}]}", "a quote that is not closed", ""),
+    ("a: {script: x, rules: [{if: 'b'}]}", "which is no variable, text in quotes", ""),
+    ("a: {script: x, rules: [{if: '($A'}]}", "a parenthesis that is not closed", ""),
+    ("a: {script: x, rules: [{if: '$A)'}]}", "a parenthesis that was not opened", ""),
+    ("a: {script: x, rules: [{if: '$A =='}]}", "misses a value beside `==`", ""),
+    ("a: {script: x, rules: [{if: '$A $B'}]}", "two values with no operator", ""),
+    ("a: {script: x, coverage: '/a(?=b)/'}", "uses look-around", ""),
+    ("a: {script: x, coverage: '/a(?>b)/'}", "uses an atomic group", ""),
+    ("a: {script: x, coverage: '/(a)\\1/'}", "uses a backreference", ""),
+    ("a: {script: x, coverage: '/a++/'}", "repeats a repetition", ""),
+    ("a: {script: x, coverage: '/a{1001}/'}", "allows 0 to 1000", ""),
+    ("a: {script: x, coverage: '/(*a)/'}", "repeats nothing before `*`", ""),
+    ("a: {script: x, coverage: '/[b-a]/'}", "the wrong way round", ""),
+    ("a: {script: x, coverage: '/[[:alfa:]]/'}", "knows no class [:alfa:]", ""),
 ]
 
 
@@ -97,6 +130,13 @@ def test_a_circle_of_many_jobs_is_named_by_its_start() -> None:
     jobs = "\n".join(f"j{n}: {{script: x, needs: [j{(n + 1) % 20}]}}" for n in range(20))
     (found,) = check(jobs).errors
     assert found.message.endswith("`j11` → …") and found.line == 1
+
+
+def test_a_circle_that_is_an_error_is_no_warning_too() -> None:
+    """Rules that add needs are looked at only where the jobs' own make no circle."""
+    found = check("a: {script: x, needs: [b]}\nb: {script: x, needs: [a], rules: [{needs: [a]}]}")
+    assert [one.code for one in found.errors] == ["needs-cycle"]
+    assert "needs-cycle" not in {one.code for one in found.warnings}
 
 
 def test_a_file_full_of_faults_says_that_there_are_more() -> None:

@@ -149,9 +149,7 @@ def describe(error: ValidationError, sink: Sink) -> tuple[str, str]:
         case "dependencies":
             return _needed(argument, instance)
         case "not":
-            keys = argument.get("required", ()) if isinstance(argument, dict) else ()
-            both = f"{listed(keys)}, which" if len(keys) > 1 else "keywords that"
-            return f"combines {both} exclude each other", "remove one of them"
+            return _excluded(argument, instance)
         case _:
             return _alternatives(error, sink)
 
@@ -189,6 +187,16 @@ def _one_of_keys(error: ValidationError) -> list[str]:
         instance: Any = inner.instance
         keys += [key for key in wanted if key not in instance]
     return keys if len(keys) > 2 else []
+
+
+def _excluded(argument: Any, instance: Any) -> tuple[str, str]:
+    """Of `not: {required: …}`, alone or as one of several: which of the keywords is too many."""
+    branches = argument.get("anyOf", [argument])
+    keys = [key for branch in branches for key in branch.get("required", ())]
+    found = [key for key in keys if key in instance]
+    if not found:
+        return "combines keywords that exclude each other", "remove one of them"
+    return f"has {listed(found)} beside a keyword that excludes it", f"remove {listed(found)}"
 
 
 def _needed(argument: Any, instance: Any) -> tuple[str, str]:

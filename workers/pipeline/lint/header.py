@@ -16,7 +16,7 @@ from workers.pipeline.lint.tree import Map, Seq
 
 _KEYS: Final = ("default", "description", "options", "regex", "type", "rules")
 # The types that may have options, and a pattern.
-_WITH_OPTIONS: Final = ("string", "number")
+_WITH_OPTIONS: Final = ("string", "number", "array")
 _WITH_PATTERN: Final = ("string",)
 _NAMED = re.compile(r"\$\[\[\s*inputs\.([A-Za-z0-9_-]+)")
 
@@ -51,7 +51,7 @@ def _keywords(name: str, rules: Map, sink: Sink) -> None:
     for key, kinds in (("options", _WITH_OPTIONS), ("regex", _WITH_PATTERN)):
         if rules.get(key) is not None and kind not in kinds:
             message = f"the input {quoted(name)} has `{key}`, but its type is {quoted(kind)}"
-            fix = f"remove it: only {' and '.join(kinds)} inputs have it"
+            fix = f"remove it: only inputs of the type {' or '.join(kinds)} have it"
             sink.error("bad-input", message, rules.line_of(key), fix)
 
 
@@ -59,7 +59,9 @@ def _options(name: str, rules: Map, sink: Sink) -> None:
     options, value = rules.get("options"), rules.get("default")
     if not isinstance(options, Seq) or value is None:
         return
-    if as_text(value) not in {as_text(option) for option in options}:
+    # Of an array each item is an option (lib/ci/inputs/array_input.rb).
+    values = value if isinstance(value, Seq) else [value]
+    if not {as_text(item) for item in values} <= {as_text(option) for option in options}:
         message = f"the default of the input {quoted(name)} is none of its `options`"
         sink.error("bad-input", message, rules.line_of("default"), "use an option")
 

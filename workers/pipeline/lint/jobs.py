@@ -134,19 +134,6 @@ def scripts(owner: str, keys: Map, sink: Sink) -> None:
         if levels(value) > MAX_SCRIPT_LEVELS:
             message = f"`{key}` of {quoted(owner)} is nested deeper than {MAX_SCRIPT_LEVELS} lists"
             sink.error("deep-script", message, line, "nest fewer lists or references")
-        if key == "script" and isinstance(value, Seq) and value and _blank(value):
-            message = f"the `script` of {quoted(owner)} has no command"
-            sink.error("empty-script", message, line, "write at least one command")
-
-
-def _blank(value: Seq) -> bool:
-    todo: list[Any] = [value]
-    while todo:
-        item = todo.pop()
-        if not isinstance(item, Seq):
-            return False
-        todo.extend(item)
-    return True
 
 
 def _limits(job: Job, sink: Sink) -> None:

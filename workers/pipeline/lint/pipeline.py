@@ -89,8 +89,6 @@ class Job:
         value = self.keys.get("stage")
         if value is None:
             return None if self.partial else DEFAULT_STAGE
-        if isinstance(value, Seq) and len(value) == 1:
-            value = value[0]
         return value if isinstance(value, str) and not isinstance(value, Opaque) else None
 
     def needs(self, value: Any = None) -> list[Need]:

@@ -53,6 +53,8 @@ def _globals(schema: Schema, definitions: Schema) -> None:
             complex_form[key]["type"] = ["string", "number", "boolean"]
         # A variable without a value is an empty one (lib/gitlab/config/entry/composable_hash.rb).
         definitions[name]["patternProperties"][".*"]["oneOf"][0]["type"].append("null")
+    # Only the end of the name counts, and `*` may stand before it (external/file/base.rb).
+    definitions["include_item"]["oneOf"][0]["pattern"] = r"[^/]\.ya?ml$"
     # A file name may come from a variable, which no pattern can see through.
     _allow_variables(definitions["include_item"])
 

@@ -14,6 +14,8 @@ from workers.pipeline.lint.tree import Map, Opaque, Seq
 
 MAX_URL: Final = 255
 MAX_CACHES: Final = 4
+# More, up to the schema's ten, need `increase_ci_cache_key_files_limit` (entry/files.rb).
+SURE_KEY_FILES: Final = 2
 _POLICIES: Final = ("pull-push", "pull", "push")
 _TIERS: Final = ("production", "staging", "testing", "development", "other")
 # `Gitlab::Regex.environment_name_regex` and `Artifacts::EXPOSE_AS_REGEX`.
@@ -134,6 +136,16 @@ def cache_keys(owner: str, caches: Any, sink: Sink) -> None:
             if len(files) != 1:
                 message = f"the cache key of {quoted(owner)} needs `files` or `files_commits`"
                 sink.error("bad-cache-key", message, cache.line_of("key"), "name one of them")
+            else:
+                _key_files(owner, key, files[0], sink)
+
+
+def _key_files(owner: str, key: Map, keyword: str, sink: Sink) -> None:
+    names = key[keyword]
+    if isinstance(names, Seq) and len(names) > SURE_KEY_FILES:
+        message = f"the cache key of {quoted(owner)} is made of {len(names)} files"
+        fix = f"name {SURE_KEY_FILES}: GitLab may refuse more (a feature flag decides)"
+        sink.warning("many-key-files", message, key.line_of(keyword), fix)
 
 
 def parallel(job: Job, sink: Sink) -> None:

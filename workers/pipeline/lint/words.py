@@ -52,6 +52,6 @@ def form_fix(wanted: Collection[str], instance: Any) -> str:
             return "write true or false, without quotes"
     if isinstance(instance, (bool, int, float)) and "array" in wanted:
         return f"write it as a list: [{clip(json.dumps(instance), 40)}]"
-    if isinstance(instance, dict) and "string" in wanted and "object" not in wanted:
+    if isinstance(instance, dict) and instance and "string" in wanted and "object" not in wanted:
         return "quote the text: a `: ` in it makes YAML read a mapping"
     return ""
