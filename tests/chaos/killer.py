@@ -1,4 +1,4 @@
-"""SIGKILL for one part after another, chosen by seed, and how soon work went on."""
+"""SIGKILL for one part after another, chosen by seed."""
 
 from __future__ import annotations
 
@@ -8,31 +8,21 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
-import msgspec
 from redis.exceptions import RedisError
 
-from service.sandbox.journal import Entry
 from tests.chaos.processes import Process
+from tests.chaos.recovery import Kill
 from tests.chaos.rig import Rig
 from workers.errors import Retryable
+from workers.queues import QUEUES
 from workers.store.deliveries import key
 
 TARGETS = ("receiver", "generate", "horse", "record", "ticker", "redis")
-WORKERS = frozenset({"generate", "horse"})
 ORPHAN_S = 4.0
 """A work-horse whose worker was killed gets its own signal from the kernel at once; a busy machine
 may take its time to carry that out."""
 HORSE_WAIT_S, FIRST_HORSE_WAIT_S = 2.0, 10.0
 """It lives for a moment only; the first one is waited for."""
-
-
-class Kill(msgspec.Struct, frozen=True):
-    """One blow: when (Unix s), what, how many projects had work, and which were in hand."""
-
-    at: float
-    target: str
-    dirty: int
-    held: tuple[int, ...]
 
 
 class Killer:
@@ -87,7 +77,7 @@ class Killer:
         victim = self._find(target)
         if victim is None:
             return False
-        dirty, held = self._at_work()
+        waiting, project = self._at_work(victim)
         family = set(self._rig.program.family())
         self.seen |= family
         below = [process for process in family if process.parent == victim.pid]
@@ -95,7 +85,7 @@ class Killer:
             os.kill(victim.pid, self._blow)
         except ProcessLookupError:  # a horse ends by itself within milliseconds
             return False
-        self.kills.append(Kill(time.time(), target, dirty, held))
+        self.kills.append(Kill(time.time(), target, waiting, project))
         self._bury(target, below)
         return True
 
@@ -122,33 +112,24 @@ class Killer:
                 return found
             time.sleep(0.01)
 
-    def _at_work(self) -> tuple[int, tuple[int, ...]]:
-        """Projects with work and those in hand; nothing is known while Redis is down."""
+    def _at_work(self, victim: Process) -> tuple[int, int]:
+        """How many projects have work, and the one that the victim has in hand, 0 without; nothing
+        is known while Redis is down."""
         try:
             with self._rig.program.redis() as redis:
-                dirty = int(redis.zcard(key("dirty", "generate")))
-                prefix = key("lease", "generate", "")
-                names = [bytes(name).decode() for name in redis.scan_iter(f"{prefix}*")]
+                waiting = int(redis.zcard(key("dirty", "generate")))
+                for name in redis.smembers("rq:workers"):
+                    pid = int(redis.hget(name, "pid") or 0)
+                    if pid in (victim.pid, victim.parent):
+                        jobs = redis.smembers(name + b":executions")
+                        return waiting, next(filter(None, map(_project, jobs)), 0)
         except (RedisError, Retryable):
-            return 0, ()
-        return dirty, tuple(int(name.removeprefix(prefix)) for name in names)
+            return 0, 0
+        return waiting, 0
 
 
-def recoveries(kills: Sequence[Kill], entries: Sequence[Entry]) -> list[float]:
-    """Seconds from a worker's death, with projects waiting, to the next run that reads GitLab.
-
-    A run begins with `GET /projects/:id`; the recorder never asks that.
-    """
-    starts = [e.at for e in entries if e.method == "GET" and _is_project(e.path)]
-    waits = [
-        next((at - kill.at for at in starts if at > kill.at), float("inf"))
-        for kill in kills
-        if kill.target in WORKERS and kill.dirty
-    ]
-    return sorted(waits)
-
-
-def _is_project(path: str) -> bool:
-    return path.startswith("/api/v4/projects/") and path.rpartition("/")[2].isdigit() and (
-        path.count("/") == 4
-    )  # fmt: skip
+def _project(job: bytes) -> int:
+    """Of what RQ notes of a job at work, `generate-<project>-…`; 0 for one of another kind."""
+    kind, _, rest = job.decode().partition("-")
+    number = rest.partition("-")[0]
+    return int(number) if kind in QUEUES and number.isdigit() else 0

@@ -39,11 +39,12 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A delivery and its answer: status 0 where there was none."""
+    """A delivery and its answer: status 0 where there was none; `at` is Unix s."""
 
     delivery: Delivery
     status: int
     text: bytes
+    at: float = 0.0
 
     @property
     def acknowledged(self) -> bool:
@@ -164,6 +165,7 @@ class Sender:
         }  # fmt: skip
         try:
             answer = self._client().post(self._url, content=delivery.body, headers=headers)
-            self.answers.append(Answered(delivery, answer.status_code, answer.content))
+            got = Answered(delivery, answer.status_code, answer.content, time.time())
+            self.answers.append(got)
         except httpx.HTTPError as error:
             self.answers.append(Answered(delivery, 0, str(error).encode()))
