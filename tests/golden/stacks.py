@@ -53,6 +53,7 @@ PYTHON_PIP = Analysis(
     manifests=("requirements.txt", "requirements-dev.txt"),
     commands={"test": ("pytest",)},
     features=("flask", "pytest"),
+    facts={"dev_requirements": "requirements-dev.txt"},
 )
 PYTHON_POETRY = Analysis(
     language="python",

@@ -337,3 +337,47 @@ def test_an_option_of_cmake_without_which_no_test_is_built_is_named(tmp_path: Pa
     text = f"project(a C)\n{other}{off}"
     found = facts(tmp_path, {"CMakeLists.txt": text, "a.c": "", "tests/t.c": ""})
     assert (found["ctest"], found["tests_option"]) == ("true", "WITH_TESTS")
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted"),
+    [({"tsx": "^4"}, "tsx"), ({"typescript": "^5"}, "fetched-tsx"), ({"jest": "^29"}, "jest")],
+)
+def test_tests_in_typescript_that_import_nodes_runner_have_one(
+    tmp_path: Path, declared: dict[str, str], wanted: str
+) -> None:
+    """Without a script nothing tells how; tsx is what takes the types away for `node --test`."""
+    package = json.dumps({"name": "a", "devDependencies": declared})
+    test = 'import test from "node:test";\n'
+    files = {"package.json": package, "tsconfig.json": "{}", "src/ring.test.ts": test}
+    assert facts(tmp_path, files)["tests_by"] == wanted
+
+
+def test_a_helper_of_specs_alone_does_not_say_rspec(tmp_path: Path) -> None:
+    """Minitest has specs too; the Rakefile names the task that runs them."""
+    files = {
+        "Gemfile": 'source "https://rubygems.org"\ngem "minitest"\ngem "rake"\n',
+        "Rakefile": 'require "rake/testtask"\nRake::TestTask.new(:spec) do |t|\nend\n',
+        "spec/spec_helper.rb": 'require "minitest/autorun"\n',
+        "spec/a_spec.rb": "",
+    }
+    found = analysed(tmp_path, files)
+    assert (found.test_tool, found.commands["test"][0]) == ("minitest", "bundle exec rake spec")
+
+
+@pytest.mark.parametrize(
+    ("script", "command", "flags"),
+    [
+        ("phpunit --testdox", "composer test", "flags"),
+        (["@lint", "@php vendor/bin/phpunit"], "vendor/bin/phpunit", None),
+        (["@lint", "phpunit -c build/phpunit.xml"], "composer test", None),
+        (["@putenv APP=test", "phpunit"], "composer test", None),
+    ],
+)
+def test_composers_script_takes_flags_where_it_is_one_command(
+    tmp_path: Path, script: str | list[str], command: str, flags: str | None
+) -> None:
+    """Flags go to every command of a script (getcomposer.org, "Running scripts manually")."""
+    composer = {"require-dev": {"phpunit/phpunit": "^11"}, "scripts": {"test": script}}
+    found = analysed(tmp_path, {"composer.json": json.dumps(composer), "tests/ATest.php": ""})
+    assert (found.commands["test"][0], found.facts.get("composer_test")) == (command, flags)

@@ -37,6 +37,8 @@ _NAMED = re.compile(r"(?:test|unit)[a-z0-9:_-]{0,40}")
 _ENDLESS = re.compile(r"watch|debug|update|--ui\b")
 _OF_NODE = re.compile(r"(?:^|/)(?:test/.+|test|test-[^/]*|[^/]*[._-]test)\.[cm]?js$")
 """What `node --test` runs by itself (nodejs.org, "Test runner execution model")."""
+_TYPED = re.compile(r"(?:^|/)(?:tests?/.+|test|test-[^/]*|[^/]*[._-]test)(?<!\.d)\.[cm]?ts$")
+"""The same in TypeScript, which runs where something takes the types away."""
 _OF_OTHERS = re.compile(r"^\s*(?:describe|it|test|suite)\(|\bjest\.", re.M)
 """What a test calls that imports nothing, for its tool is there already."""
 _OF_MOCHA = re.compile(r"^test/[^/]+\.[cm]?js$")
@@ -161,13 +163,27 @@ def _called_by_name(found: Found, folder: Folder, files: list[str]) -> None:
 def nodes_own_tests(found: Found, folder: Folder) -> None:
     """`node --test`, where files are named as it looks for them and call no other tool."""
     files = sorted(path for path in folder.below if _OF_NODE.search(path) and not is_aside(path))
-    if not files or found.package_manager in ("bun", "deno"):
+    if found.package_manager in ("bun", "deno"):
+        return
+    if not files:
+        _typed_tests(found, folder)
         return
     text = folder.text(files[0]) or ""
     if "node:test" in text or not _OF_OTHERS.search(text):
         found.has_tests = True
         found.set("test_tool", "node", folder.full(files[0]))
         found.command("test", "node --test", folder.full(files[0]))
+
+
+def _typed_tests(found: Found, folder: Folder) -> None:
+    """Tests in TypeScript that import Node's runner: by tsx, declared or not."""
+    files = sorted(path for path in folder.below if _TYPED.search(path) and not is_aside(path))
+    named = next((p for p in files[:3] if "node:test" in (folder.text(p, rank=2) or "")), None)
+    if named:
+        found.has_tests = True
+        found.facts["tests_by"] = "tsx" if "tsx" in found.dependencies else "fetched-tsx"
+        found.set("test_tool", "node", folder.full(named))
+        found.command("test", "npx tsx --test", folder.full(named))
 
 
 def _resolved(found: Found, tool: str) -> str:

@@ -31,6 +31,9 @@ BUNDLED = frozenset(
 )  # fmt: skip
 """What the official images hold (hub.docker.com/_/php)."""
 
+CALL = re.compile(r"(?:@php )?(?:\./)?(?:vendor/bin/)?(?:simple-)?(phpunit|pest)(?: [^&|;]*)?")
+"""A script of Composer that does no more than test."""
+
 TOOLS = {
     "pest": "pest",
     "phpunit": "(?:simple-)?phpunit",
@@ -55,6 +58,7 @@ def refine(folder: Folder, found: Found) -> None:
     called = str(scripts.get("test", ""))
     tool = next((name for name, word in TOOLS.items() if re.search(rf"\b{word}\b", called)), None)
     found.set("test_tool", tool, folder.full("composer.json"), folder.line("composer.json", called))
+    _test_script(folder, found, scripts)
     for purpose, names in PURPOSES.items():
         for name in names:
             if name in scripts:
@@ -72,6 +76,23 @@ def refine(folder: Folder, found: Found) -> None:
     if found.package_manager == "composer":
         cause = folder.full(folder.has("composer.json") or "composer.lock")
         found.command("build", "composer install --no-dev", cause)
+
+
+def _test_script(folder: Folder, found: Found, scripts: dict[str, Any]) -> None:
+    """Composer hands flags to a script of one command (the fact `composer_test`); of several the
+    one that tests is called by itself, where nothing else is set for it.
+    """
+    script = scripts.get("test")
+    if isinstance(script, str) and CALL.fullmatch(script):
+        found.facts["composer_test"] = "flags"
+    if not isinstance(script, list) or "@putenv" in str(script):
+        return
+    steps = (scripts.get(str(step).removeprefix("@"), step) for step in script)
+    calls = (CALL.fullmatch(step) for step in steps if isinstance(step, str))
+    call = next((match for match in calls if match), None)
+    if call and " -c" not in call[0] and "--config" not in call[0]:
+        line = folder.line("composer.json", '"test"')
+        found.command("test", f"vendor/bin/{call[1]}", folder.full("composer.json"), line)
 
 
 def _plain_tests(folder: Folder, found: Found) -> None:

@@ -8,6 +8,7 @@ from workers.detect import frameworks
 from workers.detect.ecosystems import imports
 from workers.detect.found import Folder, Found
 
+RSPEC = frozenset({"rspec", "rspec-rails", "rspec-core"})
 ENTRIES = ("config.ru", "app.rb", "main.rb", "server.rb", "web.rb")
 
 
@@ -26,6 +27,8 @@ def refine(folder: Folder, found: Found) -> None:
         found.command("build", "rake", folder.full("Rakefile"))
     if not folder.has("Gemfile", "gems.rb"):
         _tests(folder, found)
+    elif "minitest" in found.dependencies and not found.dependencies.keys() & RSPEC:
+        _task(folder, found)
 
 
 def of_gem(folder: Folder, run: dict[str, str]) -> dict[str, str]:
@@ -37,6 +40,14 @@ def of_gem(folder: Folder, run: dict[str, str]) -> dict[str, str]:
     own = {dep for names in known if names & gems for dep in names}
     needed = {dep: file for dep, file in run.items() if file.endswith(".gemspec")}
     return {dep: file for dep, file in needed.items() if dep not in own}
+
+
+def _task(folder: Folder, found: Found) -> None:
+    """The task of the Rakefile that runs Minitest's tests, where its name is not `test`."""
+    names = re.findall(r"\bTestTask\.new\(?\s*:(\w+)", folder.text("Rakefile") or "")
+    if names and "test" not in names:
+        line = folder.line("Rakefile", f":{names[0]}")
+        found.command("test", f"bundle exec rake {names[0]}", folder.full("Rakefile"), line)
 
 
 def _tests(folder: Folder, found: Found) -> None:
