@@ -33,6 +33,7 @@ from workers.standing import MAX_ATTEMPTS, Standing
 from workers.steps import describe
 from workers.steps.analyze import analyze
 from workers.steps.generate import Generated, generate
+from workers.steps.origin import SOURCES
 from workers.steps.publish import Intent, Published, Target, publish, standing
 from workers.steps.retrieve import Reference as Retrieved
 from workers.steps.retrieve import references
@@ -222,7 +223,7 @@ class _Carrier(Standing):
             self.say(f"degraded: {reference.degraded}")
         chosen = ", with the model's choices" if generated.by == "model" else ""
         self.change(
-            f"made from {describe.SOURCES[reference.source]} ({reference.id}){chosen}",
+            f"made from {SOURCES[reference.source]} ({reference.id}){chosen}",
             State.GENERATING,
             reference=Reference(reference.source, reference.id, reference.confidence),
             generation=Generation(

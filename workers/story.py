@@ -11,7 +11,8 @@ from workers.errors import NotFound
 from workers.pipeline.plan import Plan
 from workers.runs import Run
 from workers.steps.confirm import Verdict
-from workers.steps.describe import Origin, Story
+from workers.steps.describe import Story
+from workers.steps.origin import Origin
 from workers.store.learned import LearnedStore
 from workers.wiring import Parts
 

@@ -14,6 +14,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/app:/app/src \
     PYTHONUNBUFFERED=1
+RUN apt-get update && apt-get install --yes --no-install-recommends libpq5=$[[ libpq ]] && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends libmariadb3=$[[ libmariadb ]] && rm -rf /var/lib/apt/lists/*
 COPY --from=build /app/.venv /app/.venv
 COPY . .
 USER 10001:10001

@@ -2,7 +2,7 @@ ARG BASE_REGISTRY=docker.io
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-bookworm AS build
 WORKDIR /app
-RUN pip install --no-cache-dir poetry==2.1.4
+RUN pip install --no-cache-dir 'poetry>=1.8,<3'
 ENV POETRY_VIRTUALENVS_IN_PROJECT=true \
     POETRY_NO_INTERACTION=1
 COPY pyproject.toml poetry.lock* ./
@@ -15,6 +15,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/app:/app/src \
     PYTHONUNBUFFERED=1
+RUN apt-get update && apt-get install --yes --no-install-recommends libpq5=$[[ libpq ]] && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends libmariadb3=$[[ libmariadb ]] && rm -rf /var/lib/apt/lists/*
 COPY --from=build /app/.venv /app/.venv
 COPY . .
 USER 10001:10001

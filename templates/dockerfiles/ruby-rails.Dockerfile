@@ -5,7 +5,8 @@ WORKDIR /app
 ENV BUNDLE_PATH=/usr/local/bundle \
     BUNDLE_WITHOUT=development:test \
     BUNDLE_DEPLOYMENT=1
-COPY Gemfile Gemfile.lock ./
+# .ruby-version too: a Gemfile may say `ruby file: ".ruby-version"`
+COPY Gemfile Gemfile.lock .ruby-version* .tool-versions* ./
 RUN bundle install && rm -rf /usr/local/bundle/cache
 COPY . .
 # an application that serves an API alone has no assets

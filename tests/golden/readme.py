@@ -13,7 +13,8 @@ from workers.pipeline.plan import Plan, build
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
 from workers.steps import confirm, describe
-from workers.steps.describe import Origin, Story
+from workers.steps.describe import Story
+from workers.steps.origin import Origin
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

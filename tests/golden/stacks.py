@@ -201,7 +201,12 @@ SYMFONY = Analysis(
     manifests=("composer.json",),
     lock_files=("composer.lock",),
     commands={"test": ("vendor/bin/phpunit",)},
-    features=("ext-intl", "symfony/framework-bundle"),
+    features=(
+        "doctrine/doctrine-bundle",
+        "doctrine/doctrine-migrations-bundle",
+        "ext-intl",
+        "symfony/framework-bundle",
+    ),
     services=(Service("postgres"),),
 )
 DJANGO = Analysis(

@@ -27,9 +27,10 @@ from workers.pipeline import policy
 from workers.pipeline.plan import Site
 from workers.pipeline.render import render
 from workers.pipeline.templates import Templates
-from workers.steps.describe import Origin, Story, text, title
+from workers.steps.describe import Story, text, title
 from workers.steps.generate import Generated, generate
 from workers.steps.markdown import unsafe_lines
+from workers.steps.origin import Origin
 from workers.steps.retrieve import from_templates
 
 CORPUS = tuple(repositories())

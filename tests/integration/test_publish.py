@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.sandbox.client import ProjectView
+from service.sandbox.views import ProjectView
 from tests.support.gitlab import BOT_TOKEN, Instance
 from workers.clients.gitlab import GitLab
 from workers.detect.analysis import Analysis, Evidence
 from workers.errors import BackendError, Conflict, Denied, Rejected, Retryable, Unclear
 from workers.settings import AutoCommit
-from workers.steps.describe import Origin, Story, text, title
+from workers.steps.describe import Story, text, title
 from workers.steps.merge_request import mark_ready
+from workers.steps.origin import Origin
 from workers.steps.publish import Intent, Published, Target, branch_name, publish, standing
 
 CI = "test:\n  script: [make test]\n"

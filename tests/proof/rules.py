@@ -64,7 +64,7 @@ RULES = (
         tool="mvn", why="Debian's Maven repository for Maven Central",
     ),
     Rule(
-        pattern=r"^pip install (poetry==\S+)$", host=PYPI_JSON,
+        pattern=r"^pip install ('poetry\S+')$", host=PYPI_JSON,
         by=r"pip install \1 poetry-plugin-pypi-mirror && "
         "export POETRY_PYPI_MIRROR_URL=https://pypi.org/simple/",
         why="this machine's mirror of PyPI has the simple index only",

@@ -25,7 +25,9 @@ _SETS = ("linters", "lock_files", "manifests", "features", "ci_files")
 _FLAGS = ("has_tests", "dockerfile")
 _PREFIXED = re.compile(r"(?:commands|facts|slot)\.[a-z_]+")
 _SITE = ("site.builder", "site.registry", "site.sonar", "site.splunk")
-KNOWN = frozenset({*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers", "manager_major", "entry_suffix"})
+KNOWN = frozenset(
+    {*_SCALARS, *_SETS, *_FLAGS, *_SITE, "servers", "manager_major", "entry_name", "entry_suffix"}
+)
 
 
 def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str]) -> Facts:
@@ -37,7 +39,8 @@ def facts(analysis: Analysis, site: Mapping[str, str], slots: Mapping[str, str])
         known[name] = frozenset(getattr(analysis, name))
     version = analysis.facts.get("package_manager_version", "")
     known["features"] |= {word.removeprefix("dependency:") for word in analysis.features}
-    known["entry_suffix"] = _texts(PurePosixPath(analysis.entry_point or "").suffix)
+    entry = PurePosixPath(analysis.entry_point or "")
+    known["entry_name"], known["entry_suffix"] = _texts(entry.name), _texts(entry.suffix)
     known["manager_major"] = _texts(version.partition(".")[0])
     known["servers"] = frozenset(service.name for service in analysis.services)
     known["has_tests"] = frozenset({"true"} if analysis.has_tests else ())

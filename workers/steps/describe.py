@@ -17,12 +17,16 @@ from workers.settings import AGAIN_LABEL
 from workers.steps.confirm import Verdict
 from workers.steps.ending import outcome
 from workers.steps.graph import App, Step, graph
-from workers.steps.markdown import bullets, code, label, plain, prose, table
+from workers.steps.markdown import bullets, code, folded, label, plain, prose, table
+from workers.steps.origin import Origin
+from workers.steps.origin import section as came_from
 from workers.steps.preflight import Preflight
 from workers.steps.readiness import section as readiness
 
 MAX_EVIDENCE = 25
 MAX_LANGUAGES = 4
+SURE = 0.8
+"""Confidence below which the reader is asked to check what was found."""
 MAX_JOBS = 8
 """Jobs that a cell names."""
 MAX_TEXT = 100_000
@@ -42,20 +46,6 @@ class Needed(Protocol):
     def needed(self) -> bool: ...
     @property
     def secret(self) -> bool: ...
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the plan came from, and its record so far. `source` is one of the contract's four."""
-
-    source: str
-    id: str = ""
-    confidence: float | None = None
-    successes: int = 0
-    failures: int = 0
-    by_model: str | None = None
-    """The model that chose among the candidates, None where the reference did."""
-    fallback: str | None = None
-    """Why the model was not followed."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +84,12 @@ def text(story: Story) -> str:
         _opening(story),
         outcome(story.pipeline, story.verdict, remembered=not story.apps),
         _ready(story),
+        _questions(story.analysis),
         _found(story.analysis),
         graph(story.steps, story.apps),
-        _origin(story.origin),
+        came_from(story.origin),
         _variables(story.variables, story.preflight),
         _left_out(story),
-        _questions(story.analysis),
         _change(story),
     )
     whole = "\n\n".join(section for section in sections if section) + "\n"
@@ -121,10 +111,16 @@ def text(story: Story) -> str:
 def _opening(story: Story) -> str:
     *some, last = [code(path) for path in story.files] or ["nothing"]
     made = f"{', '.join(some)} and {last}" if some else last
+    green = story.verdict is not None and story.verdict.outcome == "succeeded"
+    stands = (
+        "Its own pipeline is green: it waits for your review."
+        if green
+        else "It stays a draft until its own pipeline is green."
+    )
     return (
-        f"This adds {made}, made for commit {code(story.source_sha[:12])}. Nothing else was"
-        " touched, and nothing runs on the default branch until this is merged. The merge request"
-        " stays a draft until its own pipeline is green."
+        f"This project has no CI pipeline yet. This merge request adds one: {made}, made for commit"
+        f" {code(story.source_sha[:12])}. Nothing else was touched, and nothing runs on the default"
+        f" branch until you merge it. {stands}"
     )
 
 
@@ -162,38 +158,17 @@ def _found(analysis: Analysis) -> str:
     more = len(told) - len(shown)
     parts = [
         "## What was found",
-        f"Confidence {analysis.confidence:.0%}.",
+        _sure(analysis.confidence),
         table(("What", "Value"), rows),
-        evidence and f"Evidence:\n\n{evidence}",
-        f"And {more} more." if more else "",
+        folded("Evidence", f"{evidence}\n\nAnd {more} more." if more else evidence),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-SOURCES = {
-    "learned": "a pipeline that was learned from projects of the same stack",
-    "template": "the template for this language and framework",
-    "language_template": "the template for this language",
-    "builtin": "the built-in default, for want of anything nearer",
-}
-"""How a reference is told of, by its source (contract: `reference.source`)."""
-
-
-def _origin(origin: Origin) -> str:
-    lines = [f"It comes from {SOURCES.get(origin.source, 'a reference')} ({code(origin.id)})."]
-    ran = origin.successes + origin.failures
-    lines.append(
-        f"Its record: {origin.successes} of {ran} pipelines went green."
-        if ran
-        else "It has no record yet: it was not tried before as it stands here."
-    )
-    if origin.confidence is not None:
-        lines.append(f"Confidence {origin.confidence:.0%}.")
-    if origin.by_model:
-        lines.append(f"The model {code(origin.by_model)} chose among what the repository offers.")
-    if origin.fallback:
-        lines.append(f"No model was followed: {prose(origin.fallback).rstrip('.')}.")
-    return "## Where it came from\n\n" + " ".join(lines)
+def _sure(confidence: float) -> str:
+    """How far the findings are to be trusted."""
+    check = "" if confidence >= SURE else ": please look whether this is your project"
+    return f"Confidence {confidence:.0%}{check}."
 
 
 def _variables(variables: Sequence[Needed], seen: Preflight | None) -> str:
@@ -234,7 +209,13 @@ def _left_out(story: Story) -> str:
 
 def _questions(analysis: Analysis) -> str:
     asked = [prose(question) for question in analysis.questions[:10]]
-    return "## Questions\n\n" + bullets(asked) if asked else ""
+    if not asked:
+        return ""
+    return (
+        "## Questions\n\nA file `.devops-backend.yml` on the default branch answers them, with"
+        " `language`, `path`, `build_command`, `test_command` and the like: what it says wins over"
+        f" what was found.\n\n{bullets(asked)}"
+    )
 
 
 def _change(story: Story) -> str:

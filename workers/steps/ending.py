@@ -46,11 +46,11 @@ def _ending(state: PipelineState, found: Verdict, remembered: bool = True) -> st
         sizes = ", ".join(f"{code(image.path)} {megabytes(image.size)}" for image in state.images)
         line += f" Image size: {sizes}."
     if found.outcome == "succeeded":
-        kept = "; it is remembered as proven." if remembered else "."
+        kept = ", so the next project of this kind may start from it." if remembered else "."
         line += (
             f" Its jobs really ran and tested{kept}"
             if found.proven
-            else " It is not remembered as proven:"
+            else " That proves little, so no other project starts from it:"
         )
     return line
 

@@ -29,6 +29,9 @@ OFFERED_MAX = 12
 SLOTS_BYTES = 4096
 """What all candidates together may take of the prompt."""
 VALUE_MAX = 200
+NOTHING_OPEN = "nothing to choose"
+NO_MODEL = "no model is in use"
+"""Why no model was asked; other reasons tell why one that was asked was not followed."""
 VERSION_SLOT = "version"
 """The toolchain's version, by that name in every template."""
 HOSTILE = re.compile(
@@ -111,10 +114,10 @@ def _one(
     plan, refused = _from_reference(analysis, reference, site, known, among)
     asked = {} if refused else _worth_asking(allowed, known)
     if not asked:
-        reason = refused or "nothing to choose"
+        reason = refused or NOTHING_OPEN
         return Generated(plan=plan, by="reference", fallback_reason=reason)
     if model is None:
-        reason = "no model is in use"
+        reason = NO_MODEL
         return Generated(plan=plan, by="reference", fallback_reason=reason)
     started = time.monotonic()
     tokens = 0

@@ -87,6 +87,11 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
+def folded(title: str, body: str) -> str:
+    """`body` behind a line that opens it, in GitLab's own HTML; "" without a body."""
+    return f"<details>\n<summary>{label(title)}</summary>\n\n{body}\n\n{_CLOSE}" if body else ""
+
+
 def seconds(value: float | None) -> str:
     """A duration for people: `42 s`, `3 min 20 s`; "—" where there is none."""
     if value is None:
@@ -122,6 +127,9 @@ def unsafe_lines(markdown: str) -> list[str]:
     return [line for line in _outside(markdown) if _ACTS.search(line)]
 
 
+_CLOSE = "</details>"
+_FOLD = re.compile(rf"<details>|{_CLOSE}|<summary>[A-Za-z0-9 _.+()-]*</summary>")
+"""The only HTML: lines that `folded` writes, which open and close a part and do nothing else."""
 _ACTS = re.compile(r"^\s*/\w|@|<|[#!~&%$]\d|\[skip|\]\(|https?:|www\.", re.IGNORECASE)
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.*?[^`])?\1(?!`)")
 
@@ -134,5 +142,5 @@ def _outside(markdown: str) -> Iterable[str]:
             fence = "" if line.strip() == fence else fence
         elif found := re.match(r"(`{3,})\w*$", line):
             fence = found[1]
-        else:
+        elif not _FOLD.fullmatch(line):
             yield _SPAN.sub("", line)

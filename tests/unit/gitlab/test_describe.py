@@ -14,9 +14,11 @@ from markdown_it import MarkdownIt
 from workers.clients.gitlab_ci_types import Image, Job, PipelineState, Tests
 from workers.detect.analysis import Analysis, Evidence
 from workers.steps.confirm import Verdict, verdict
-from workers.steps.describe import MAX_TEXT, Origin, Story, text, title
+from workers.steps.describe import MAX_TEXT, Story, text, title
 from workers.steps.ending import note
+from workers.steps.generate import NO_MODEL, NOTHING_OPEN
 from workers.steps.markdown import code, label, plain, prose, unsafe_lines
+from workers.steps.origin import Origin
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -157,7 +159,9 @@ def test_after_the_pipeline_it_tells_how_it_went() -> None:
     assert "| `test` | `unit` | `success` | 12 s |" in said
     assert "Coverage" not in said, "nothing is told that GitLab did not tell"
     assert "Image size" not in said
-    assert "not remembered as proven:" in said
+    assert "no other project starts from it:" in said
+    assert "Its own pipeline is green" in said
+    assert "stays a draft" not in said
     assert "- no job of the stages compile and build ran" in said
     running = msgspec.structs.replace(STORY, pipeline=GREEN, verdict=Verdict(outcome="running"))
     assert "How it went" not in text(running)
@@ -173,11 +177,26 @@ def test_it_tells_coverage_and_image_size_where_gitlab_does() -> None:
 
 
 def test_a_plan_without_a_record_says_so() -> None:
-    """No invented confidence; and the reason against a model is a sentence."""
-    origin = Origin(source="template", id="go", fallback="nothing to choose")
-    said = text(msgspec.structs.replace(STORY, origin=origin))
-    assert "It has no record yet" in said
-    assert "No model was followed: nothing to choose." in said
+    """No invented confidence; and why no model was asked, or not followed, is a sentence."""
+    for reason, sentence in (
+        (NOTHING_OPEN, "No model took part: the repository left nothing open."),
+        (NO_MODEL, "No model took part: none is in use."),
+        ("it did not answer in time", "No model was followed: it did not answer in time."),
+    ):
+        origin = Origin(source="template", id="go", fallback=reason)
+        said = text(msgspec.structs.replace(STORY, origin=origin))
+        assert "It had no record before" in said
+        assert sentence in said
+
+
+def test_what_a_person_has_to_answer_stands_before_what_was_found() -> None:
+    """Questions come first, with the file that answers them; doubtful findings ask for a look."""
+    doubtful = msgspec.structs.replace(ANALYSIS, confidence=0.55)
+    said = text(msgspec.structs.replace(STORY, analysis=doubtful))
+    assert said.index("## Questions") < said.index("## What was found")
+    assert "`.devops-backend.yml`" in said
+    assert "Confidence 55%: please look whether this is your project." in said
+    assert "Confidence 90%." in text(STORY)
 
 
 def test_the_title_names_the_stack() -> None:
@@ -268,9 +287,20 @@ def hostile(raw: str) -> Story:
     )
 
 
+FOLDS = ("<details>\n<summary>Evidence</summary>", "</details>")
+"""The only HTML there is."""
 OPENINGS = (
-    *("## ", "- ", "|", "```", "  ", "flowchart", "This adds", "Pipeline `", "Confidence"),
-    *("Each app", "The picture", "Evidence:", "And ", "It comes from", "Under **Settings"),
+    *("## ", "- ", "|", "```", "  ", "flowchart", "This project", "Pipeline `", "Confidence"),
+    *(
+        "Each app",
+        "The picture",
+        *FOLDS[0].split("\n"),
+        FOLDS[1],
+        "A file `.dev",
+        "And ",
+        "It comes from",
+        "Under **Settings",
+    ),
 )
 MEANING = re.compile(r"(?:^|\s)/\w|[@<>\\[\]|]|[#!~&%$:]\w|https?|www\\.|skip ci", re.IGNORECASE)
 
@@ -281,7 +311,7 @@ def check(said: str) -> None:
     assert not [c for c in CONTROLS if c in said]
     assert not [line for line in said.split("\n") if line and not line.startswith(OPENINGS)]
     for token in MARKDOWN.parse(said):
-        assert token.type in BLOCKS, token
+        assert token.type in BLOCKS or token.content.strip() in FOLDS, token
         assert token.type != "fence" or token.info == "mermaid"
         for inline in token.children or ():
             assert inline.type in ("text", "code_inline", "strong_open", "strong_close"), inline
