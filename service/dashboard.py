@@ -2,115 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote
 
-from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from service import bodies, chat, lockout, projects, runs
+from service import chat, projects, runs
 from service.graph import draw
-from service.keys import SESSION_S, Role
-from service.problems import Problem, status_of
+from service.page import PAGE, html, page
+from service.problems import Problem
 from service.rendering import phases, steps
 from service.state import Request
-from workers.errors import BackendError, NotFound
+from workers.errors import NotFound
 from workers.runs import Options, State
 from workers.store import asking
 from workers.store.runs import Busy
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-_NEXT = re.compile(r"/(?![/\\])[A-Za-z0-9/._~%-]*", re.ASCII)
-PAGE = 30
-
-
-def page(endpoint: Endpoint) -> Endpoint:
-    """A page whose refusals are pages too."""
-
-    @wraps(endpoint)
-    async def run(request: Request) -> Response:
-        try:
-            if request.scope.get("dashboard_session"):
-                request.scope["simulated"] = await request.state["health"].simulated()
-            return await endpoint(request)
-        except HTTPException as error:
-            return _refusal(request, error.status_code, error.detail)
-        except BackendError as error:
-            return _refusal(request, status_of(error), str(error))
-        except RedisError:
-            return _refusal(request, 503, "Redis does not answer. Load the page again in a moment.")
-
-    return run
-
-
-def _refusal(request: Request, status: int, detail: str) -> Response:
-    title = HTTPStatus(status).phrase
-    return html(request, "refusal", status, title=title, detail=detail)
-
-
-def html(request: Request, name: str, status: int = 200, **values: Any) -> Response:
-    """The page `name`, with what every page knows."""
-    session = request.scope.get("dashboard_session")
-    role = session.role if session else Role.READ
-    return request.state["pages"].html(
-        name, status, csrf=session.csrf if session else "", here=request.scope["path"],
-        may_operate=role >= Role.OPERATE, may_forget=role >= Role.ADMIN,
-        simulated=request.scope.get("simulated", False),
-        gitlab_url=request.state["settings"].gitlab_url,
-        backend_url=request.state["settings"].devops_backend_url, **values,
-    )  # fmt: skip
-
-
-# -- signing in
-
-
-@page
-async def login_page(request: Request) -> Response:
-    """Where a token is asked for."""
-    return html(request, "login", next=_next(request.query_params.get("next", "")), wrong="")
-
-
-@page
-async def login(request: Request) -> Response:
-    """A session for an API token."""
-    form = await bodies.read_form(request)
-    target = _next(form.get("next", ""))
-    if wait := await lockout.locked(request, "api"):
-        wrong = f"Too many wrong tokens. Try again in {wait} seconds."
-        return html(request, "login", 429, next=target, wrong=wrong)
-    keys = request.state["keys"]
-    cookie = keys.new_session(form.get("token", "").strip())
-    if cookie is None:
-        await lockout.failed(request, "api")
-        return html(request, "login", 401, next=target, wrong="This is not one of the API tokens.")
-    answer = RedirectResponse(target, 303)
-    answer.set_cookie(
-        keys.cookie, cookie, max_age=SESSION_S, httponly=True, samesite="strict",
-        secure=keys.secure, path="/",
-    )  # fmt: skip
-    return answer
-
-
-async def logout(request: Request) -> Response:
-    """The end of the session in this browser."""
-    answer = RedirectResponse("/login", 303)
-    keys = request.state["keys"]
-    answer.delete_cookie(
-        keys.cookie, httponly=True, samesite="strict", secure=keys.secure, path="/"
-    )
-    return answer
-
-
-def _next(target: str) -> str:
-    """Where to go after signing in: a path of ours, whatever was asked."""
-    return target if len(target) < 512 and _NEXT.fullmatch(target) else "/"
-
 
 # -- runs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service import dashboard, dashboard_state
+from service import dashboard, dashboard_state, sign_in
 from service.auth import Access
 from service.keys import Role
 from service.routes import Answer, Endpoint, EndpointFunction, Operation, Parameter
@@ -18,12 +18,12 @@ BACK = Answer("Done; go on there", headers={"Location": "Where"})
 def routes() -> list[Endpoint]:
     """All pages, forms and files."""
     return [
-        Endpoint("GET", "/login", dashboard.login_page, Operation(
+        Endpoint("GET", "/login", sign_in.login_page, Operation(
             summary="Where a token is asked for", access=Access.OPEN, tag="Dashboard",
             parameters=(Parameter("next", "query", "Where to go on"),),
             answers={200: Answer("A page", str, HTML)},
         )),
-        Endpoint("POST", "/login", dashboard.login, Operation(
+        Endpoint("POST", "/login", sign_in.login, Operation(
             summary="Make a session from an API token", access=Access.OPEN, tag="Dashboard",
             body=dict[str, Any], body_media=FORM,
             answers={303: BACK, 401: Answer("The page again", str, HTML),
@@ -49,7 +49,7 @@ def routes() -> list[Endpoint]:
             tag="Dashboard", parameters=(Parameter("name", "query", "Id or path"),),
             answers={303: BACK}, errors=(404, 422),
         )),
-        _form("/logout", dashboard.logout, "End the session", role=Role.READ),
+        _form("/logout", sign_in.logout, "End the session", role=Role.READ),
         _form("/projects/{id:path}/retrigger", dashboard.retrigger, "Run again", 404, 422),
         _form("/learned/{id}/forget", dashboard.forget, "Forget", 404, role=Role.ADMIN),
         _form("/deliveries/{id}/replay", dashboard.replay, "Carry a delivery out again", 404),

@@ -8,8 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from service import runs
-from service.dashboard import PAGE, html, page
 from service.metrics import NAMES, oldest_s
+from service.page import PAGE, html, page
 from service.problems import Problem
 from service.state import Request
 from service.stores import Stores

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from service.sandbox.client import DeliveryView
 from service.sandbox.hooks import signature
+from service.sandbox.views import DeliveryView
 from tests.support.gitlab import BOT_TOKEN, Instance
 from tests.support.mailbox import mailbox
 from tests.support.service import (

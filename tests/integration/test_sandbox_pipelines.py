@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from service.sandbox.client import PipelineView
+from service.sandbox.views import PipelineView
 from tests.support.gitlab import RunningSandbox
 
 _numbers = itertools.count(1)

@@ -7,16 +7,10 @@ Facts about the server: https://docs.ollama.com/api (chat, structured outputs).
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -24,6 +18,7 @@ import msgspec
 import ollama
 
 from workers.clients.guard import Breaker, DeadlinePassed, State, within
+from workers.clients.turn import turn
 from workers.errors import Rejected, Retryable
 from workers.settings import MODEL_WINDOW
 
@@ -39,7 +34,6 @@ chat's own marks alone are more than the least of them."""
 KEEP_ALIVE = "30m"
 PRELOAD_S = 300.0
 LOOK_S = 2.0
-TURN_POLL_S = 0.05
 
 T = TypeVar("T")
 
@@ -139,7 +133,7 @@ class Model:
         self._breaker.check()
         deadline = time.monotonic() + seconds
         try:
-            with _turn(self.host, deadline):
+            with turn(f"Ollama at {self.host}", deadline):
                 result = self._call(deadline - time.monotonic(), call)
         except Retryable:
             self._breaker.failed()
@@ -241,40 +235,3 @@ def _answer_limit(slots: Mapping[str, Sequence[str]]) -> int:
     """Tokens that the longest right answer can take: one a byte, and room for blanks."""
     longest = {slot: max(offered, key=len) for slot, offered in slots.items()}
     return min(PREDICT_MAX, 2 * len(json.dumps(longest, indent=2).encode()))
-
-
-@contextmanager
-def _turn(host: str, deadline: float) -> Iterator[None]:
-    """Wait until no other process of this user asks `host`. Raises Retryable at the deadline.
-
-    A file lock: the system gives it back when its holder dies, however it dies.
-    """
-    descriptor = _lock_file(host)
-    try:
-        while not _locked(descriptor):
-            if time.monotonic() > deadline:
-                raise Retryable(f"Ollama at {host} is busy with other runs")
-            time.sleep(TURN_POLL_S)
-        yield
-    finally:
-        # Said out loud: a copy that a fork made meanwhile would hold the lock on.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
-
-
-def _lock_file(host: str) -> int:
-    folder = Path(tempfile.gettempdir()) / f"devops-backend-{os.getuid()}"
-    path = folder / f"ollama-{hashlib.sha256(host.encode()).hexdigest()[:16]}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Retryable(f"{path} cannot be used to take turns ({error.strerror})") from None
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
