@@ -31,7 +31,7 @@ FOLDERS = {"redis": "/data"}
 OURS = [sys.executable, "-m", "service.cli"]
 PING = "import redis; redis.Redis('127.0.0.1', socket_timeout=1).ping()"
 PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-HEALTHY_S = 60.0
+HEALTHY_S = 90.0
 STATUS = ("Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
 
 
@@ -90,7 +90,7 @@ class Container:
         enter = ["nsenter", "--target", target, "--mount", "--pid", "--ipc", "--root", "--wd"]
         return subprocess.run(
             enter + self._demoted(command), env=self._environment, text=True, capture_output=True,
-            check=False, timeout=30,
+            check=False, timeout=60,
         )  # fmt: skip
 
     def standing(self) -> list[Standing]:

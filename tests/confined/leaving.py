@@ -27,19 +27,21 @@ PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
 SETTLED_S = 0.3
 
 
-def enclose(hosts: dict[str, str], resolver: str, folder: Path) -> None:
-    """In a new network and mount namespace: loopback, the names, and a DNS server that is none."""
-    for command in (
-        "ip link set lo up",
-        "ip route add local default dev lo",
-        "ip -6 route add local default dev lo",
-    ):
-        subprocess.run(command.split(), check=True)
+def enclose(hosts: dict[str, str], resolver: str, folder: Path) -> bool:
+    """In a new network and mount namespace: loopback, the names, and a DNS server that is none.
+
+    Gives whether IPv6 is there; a kernel without it lets nobody call by it.
+    """
+    route = ["route", "add", "local", "default", "dev", "lo"]
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["ip", *route], check=True)
+    six = subprocess.run(["ip", "-6", *route], check=False)
     known = "".join(f"{address} {name}\n" for name, address in hosts.items())
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{known}")
     (folder / "resolv.conf").write_text(f"nameserver {resolver}\noptions timeout:1 attempts:1\n")
     for name in ("hosts", "resolv.conf"):
         subprocess.run(["mount", "--bind", str(folder / name), f"/etc/{name}"], check=True)
+    return six.returncode == 0
 
 
 class Recorder:

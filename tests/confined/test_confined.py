@@ -14,7 +14,18 @@ from tests.chaos.rig import ROOT
 from tests.confined.trial import NAMES, RESOLVER, STRANGERS, Report
 
 APART = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"]
+WITHIN_S = 280
+"""15 s as a rule; a busy machine starts seven Pythons slowly."""
+pytestmark = pytest.mark.timeout(WITHIN_S + 20)
 TOOLS = ("unshare", "nsenter", "setpriv", "mount", "chroot", "ip")
+TRIED = """
+ip link set lo up
+ip route add local default dev lo
+mount -t tmpfs none /mnt
+exec unshare --mount --pid --ipc --uts --fork "$1" -c \
+  "import socket as s; s.socket(s.AF_PACKET, s.SOCK_DGRAM)"
+"""
+"""What the trial needs to be allowed, in small."""
 USERS = {"redis": ("999", "1000")}
 OURS = ("10001", "10001")
 
@@ -25,8 +36,9 @@ def forbidden() -> str:
         return f"{', '.join(missing)} not installed"
     if os.geteuid() != 0:
         return "making namespaces for other users needs root"
-    tried = subprocess.run([*APART, "true"], capture_output=True, text=True, check=False)
-    return tried.stderr.strip()
+    command = [*APART, "sh", "-ec", TRIED, "sh", sys.executable]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    return tried.stderr.strip() if tried.returncode else ""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +50,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     command = [*APART, sys.executable, "-m", "tests.confined.trial", str(folder)]
     ours = {**os.environ, "PYTHONPATH": str(ROOT)}
     tried = subprocess.run(
-        command, cwd=ROOT, env=ours, capture_output=True, timeout=100, check=False
+        command, cwd=ROOT, env=ours, capture_output=True, timeout=WITHIN_S, check=False
     )
     logs = "".join(f"{log.name}: {log.read_text()[-1500:]}\n" for log in folder.glob("*.log"))
     assert tried.returncode == 0, tried.stderr.decode()[-3000:] + logs
@@ -79,8 +91,8 @@ def test_nothing_calls_anybody_but_gitlab_and_the_stores(report: Report) -> None
     sees what is called on purpose, by name and by both kinds of address."""
     assert report.left == []
     first, second = STRANGERS
-    called = {f"udp {RESOLVER}:53", f"tcp {first}:443", f"tcp [{second}]:443"}
-    assert set(report.on_purpose) == called
+    called = {f"udp {RESOLVER}:53", f"tcp {first}:443"}
+    assert set(report.on_purpose) == called | ({f"tcp [{second}]:443"} if report.ipv6 else set())
     assert report.missed == 0
 
 

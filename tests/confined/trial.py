@@ -39,7 +39,7 @@ WANTED = {f"tcp {HOSTS[name]}:{port}" for name, port in PORTS.items()} | {
 RESOLVER = "198.51.100.53"
 STRANGERS = ("192.0.2.7", "2001:db8::7")
 """Addresses for documentation (RFC 5737, RFC 3849), called once on purpose."""
-LOOP_S = 40.0
+LOOP_S = 90.0
 PLACES = ("/", APP, "/etc", "/usr", sys.prefix, "/dev", "/tmp", "/data")
 WRITE = """
 import errno, json, sys
@@ -75,6 +75,8 @@ class Report(msgspec.Struct, frozen=True):
     """What was called that is no part of it."""
     on_purpose: list[str]
     """The same, after a container was made to call strangers."""
+    ipv6: bool
+    """Whether the kernel has it."""
     missed: int
     stopped: dict[str, int]
     """Exit codes after SIGTERM."""
@@ -83,7 +85,7 @@ class Report(msgspec.Struct, frozen=True):
 def main() -> None:
     """Prints the report."""
     folder = Path(sys.argv[1])
-    enclose(HOSTS, RESOLVER, folder)
+    ipv6 = enclose(HOSTS, RESOLVER, folder)
     recorder = Recorder()
     with _gitlab(folder) as forge:
         containers = _up(folder)
@@ -99,8 +101,8 @@ def main() -> None:
         on_purpose = _strange(recorder)
         stopped = {name: containers[name].stop() for name in reversed(containers)}
     report = Report(
-        run, commits, merge_requests, processes, written, left, on_purpose, recorder.missed(),
-        stopped,
+        run, commits, merge_requests, processes, written, left, on_purpose, ipv6,
+        recorder.missed(), stopped,
     )  # fmt: skip
     sys.stdout.buffer.write(msgspec.json.encode(report))
 
