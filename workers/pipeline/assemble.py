@@ -37,11 +37,16 @@ def docker(
     empty: frozenset[str],
     analysis: Analysis,
     folder: str,
+    *,
+    alone: bool,
 ) -> tuple[Files, tuple[str, ...]]:
-    """The Docker files to write, and the path of the Dockerfile that there will be."""
+    """The Docker files to write, and the path of the Dockerfile that there will be.
+
+    An app in a `folder` gets them at the root, from where they are built, if it is `alone`.
+    """
     if analysis.dockerfile:
         return Files(analysis.dockerfile), ()
-    if folder:
+    if folder and not alone:
         return Files(), (f"No Dockerfile was written: the app lives in {folder}; add one there.",)
     raw = resolve.prune(body.get("docker", {}), known, frozenset())
     docker = msgspec.convert(raw or {}, Docker)
@@ -55,6 +60,9 @@ def docker(
     ignore = template.texts[docker.dockerignore] if docker.dockerignore else None
     text = dockerfile.assemble(template.texts[docker.dockerfile], docker.entrypoint)
     text = _without_empty(text, empty)
+    if folder:
+        text = dockerfile.from_root(text, folder)
+        ignore = dockerfile.ignored_from_root(ignore, folder) if ignore else None
     return Files("Dockerfile", text, ignore), ()
 
 

@@ -16,6 +16,8 @@ _KEYWORDS = frozenset(
 _SECRET = re.compile(r"token|passw|secret|private|credential|api_?key", re.IGNORECASE)
 _PREFIX = "${BASE_REGISTRY}/"
 _IGNORED = frozenset({".git", ".env*"})
+_FOLDERS = re.compile(r"(?!--from)(?:--\S+ )*(?:\.|\S+/) ")
+"""What copies all of a folder of the repository."""
 
 
 def check(plan: Plan, files: Mapping[str, str]) -> Iterator[str]:
@@ -34,7 +36,7 @@ def check(plan: Plan, files: Mapping[str, str]) -> Iterator[str]:
     yield from _images(plan, instructions)
     yield from _user(instructions)
     yield from _entry(instructions)
-    if any(keyword == "COPY" and rest == ". ." for keyword, rest in instructions):
+    if any(keyword == "COPY" and _FOLDERS.match(rest) for keyword, rest in instructions):
         yield from _ignore(files.get(".dockerignore"))
 
 

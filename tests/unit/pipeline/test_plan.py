@@ -308,6 +308,28 @@ def test_a_dockerfile_in_the_apps_folder_is_built_from_there() -> None:
     assert '"$CI_PROJECT_DIR/backend/Dockerfile"' in script
 
 
+def test_the_only_app_below_the_root_gets_a_dockerfile_that_is_built_from_the_root() -> None:
+    """`docker build .` is what everybody types; what is copied stands in the app's folder."""
+    alone = msgspec.structs.replace(IN_FOLDER, apps=(App("backend", "python"),))
+    plan = build(TEMPLATES.best("python", "fastapi")[0], alone, NEXUS)
+    files = render(plan)
+    copies = [line for line in files["Dockerfile"].splitlines() if line.startswith("COPY ")]
+    own = [line.split()[1:-1] for line in copies if "--from" not in line]
+    assert own
+    assert all(word.startswith("backend/") for words in own for word in words)
+    assert {".git", ".env*", "backend/.env*"} <= set(files[".dockerignore"].splitlines())
+    assert '--context "$CI_PROJECT_DIR" ' in files[".gitlab-ci.yml"]
+    assert policy.check(plan, files) == []
+
+
+def test_no_dockerfile_for_one_of_several_apps_or_a_member_of_a_workspace() -> None:
+    """One file cannot be two images, and a member needs what stands beside it."""
+    member = msgspec.structs.replace(IN_FOLDER, apps=(), monorepo="uv")
+    for analysis in (IN_FOLDER, member):
+        plan = build(TEMPLATES.best("python", "fastapi")[0], analysis, NEXUS)
+        assert "Dockerfile" not in render(plan)
+
+
 def test_a_folder_whose_name_could_not_stand_in_a_script_is_left_alone() -> None:
     evil = msgspec.structs.replace(IN_FOLDER, facts={"path": "x; id"})
     assert "x; id" not in str(render(build(TEMPLATES.best("python", None)[0], evil, NEXUS)))
