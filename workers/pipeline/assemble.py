@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from workers.detect.analysis import Analysis
-from workers.pipeline import conditions, dockerfile, resolve, slots
+from workers.pipeline import conditions, dockerfile, resolve, slots, subfolder
 from workers.pipeline.images import Image, mirrored
 from workers.pipeline.schema import (
     Docker,
@@ -24,6 +24,9 @@ from workers.pipeline.site import Site
 from workers.pipeline.templates import Template
 
 
+NO_IMAGE = "No image is built, scanned or released"
+
+
 class Files(msgspec.Struct, frozen=True):
     path: str | None = None
     dockerfile: str | None = None
@@ -36,27 +39,27 @@ def docker(
     known: conditions.Facts,
     empty: frozenset[str],
     analysis: Analysis,
-    folder: str,
-    *,
-    alone: bool,
+    place: str,
 ) -> tuple[Files, tuple[str, ...]]:
     """The Docker files to write, and the path of the Dockerfile that there will be.
 
-    An app in a `folder` gets them at the root, from where they are built, if it is `alone`.
+    An app in a folder of its own, `place`, gets them at the root, from where they are built, if
+    nothing else is there; where there are several, `place` is a variable.
     """
+    folder = subfolder.of(analysis)
+    several = analysis.monorepo or any(app.path not in (folder, ".") for app in analysis.apps)
     if analysis.dockerfile:
         return Files(analysis.dockerfile), ()
-    if folder and not alone:
-        return Files(), (f"No Dockerfile was written: the app lives in {folder}; add one there.",)
+    if folder and (several or place != folder):
+        return Files(), (f"{NO_IMAGE}: there is no Dockerfile in {folder}; add one there.",)
     raw = resolve.prune(body.get("docker", {}), known, frozenset())
     docker = msgspec.convert(raw or {}, Docker)
     if docker.omit or docker.dockerfile is None:
-        return Files(), ("No Dockerfile: nothing here says what an image would run.",)
+        return Files(), (f"{NO_IMAGE}: no Dockerfile is there, and none of ours fits.",)
     missing = [name for name in docker.requires if name in empty]
     if missing:
         words = " and ".join(name.replace("_", " ") for name in missing)
-        note = f"No Dockerfile was written: the repository does not tell its {words}."
-        return Files(), (note,)
+        return Files(), (f"{NO_IMAGE}: for a Dockerfile the repository does not tell its {words}.",)
     ignore = template.texts[docker.dockerignore] if docker.dockerignore else None
     text = dockerfile.assemble(template.texts[docker.dockerfile], docker.entrypoint)
     text = _without_empty(text, empty)

@@ -151,10 +151,7 @@ def build(
     template, server_notes = servers.pinned(template, analysis)
     body, known = stated.lay(template.body, known, offered)
     empty = frozenset(name for name, value in fills.items() if not value)
-    alone = not (among or analysis.monorepo or _other_apps(analysis, folder))
-    docker, docker_notes = assemble.docker(
-        template, body, known, empty, analysis, folder, alone=alone
-    )
+    docker, docker_notes = assemble.docker(template, body, known, empty, analysis, place)
     known = {**known, "dockerfile": frozenset({docker.path} if docker.path else ())}
     jobs, comments, job_notes = assemble.jobs(template, body, known, empty, analysis, site)
     return Plan(
