@@ -18,6 +18,8 @@ DEPTH = 3
 LIMIT = 12
 """Members of a workspace whose manifests are read."""
 DEPLOYS = ("helm", "kubernetes")
+DEPLOYS_BELOW = ("kubernetes", "terraform")
+"""What at the root may only deploy programs that stand below."""
 PLAIN = ("static", "docker", "shell")
 MANY = 5
 """Of so many services the ecosystem of two thirds is the repository's."""
@@ -66,13 +68,22 @@ def _places(reader: Reader) -> list[str]:
 
 def sought(root: list[Found]) -> bool:
     """Whether programs may stand below: nothing of the root builds more than its deployment."""
-    return not any(one.strength >= STRONG for one in root if one.ecosystem != "kubernetes")
+    return not any(one.strength >= STRONG for one in root if one.ecosystem not in DEPLOYS_BELOW)
 
 
-def deployed(root: list[Found], beside: list[Found]) -> list[Found]:
-    """All that may be the program: manifests of Kubernetes at the root deploy what stands below."""
-    kept = [one for one in root if not beside or one.ecosystem != "kubernetes"]
-    return [*kept, *beside]
+def deployed(reader: Reader, root: list[Found], beside: list[Found]) -> list[Found]:
+    """The programs below the root; none where Terraform at the root is the program.
+
+    It is, unless there are several programs, each with a container of its own.
+    """
+    own = any(one.ecosystem == "terraform" and one.strength >= STRONG for one in root)
+    contained = [one for one in beside if reader.has(f"{one.folder}/Dockerfile")]
+    return [] if own and not 1 < len(contained) == len(beside) else beside
+
+
+def contenders(root: list[Found], beside: list[Found]) -> list[Found]:
+    """All that may be the program: what only deploys does not count beside programs."""
+    return [*(one for one in root if not beside or one.ecosystem not in DEPLOYS_BELOW), *beside]
 
 
 def majority(beside: list[Found]) -> list[Found]:
@@ -84,13 +95,13 @@ def majority(beside: list[Found]) -> list[Found]:
 
 
 def composed(reader: Reader) -> list[str]:
-    """Folders with sources that a compose file of the root builds, where there are several."""
-    near = [
+    """Folders with sources that a compose file of the root builds; a website may be one."""
+    return [
         path
         for path in built(Folder(reader))
-        if _language(reader, path) and not is_auxiliary(path + "/x") and not is_aside(path + "/x")
+        if path and not is_auxiliary(path + "/x", pages=False) and not is_aside(path + "/x")
+        if _language(reader, path)
     ]
-    return near if len(near) > 1 else []
 
 
 def services(reader: Reader, found: list[Found]) -> list[Found]:

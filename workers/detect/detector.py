@@ -50,12 +50,12 @@ def look(reader: Reader) -> Analysis:
     beside: list[Found] = []
     if not place and (chosen is None or apps.sought(root)):
         found = [one for path in apps.folders(reader) for one in inspect(reader, path)]
-        beside = apps.services(reader, found)
+        beside = apps.deployed(reader, root, apps.services(reader, found))
         whole = together.built_by_root(reader, beside)
         if whole is not None:
             root, beside = [whole], []
         most = apps.majority(beside)
-        chosen = judge.verdict(reader, most or apps.deployed(root, beside)) or chosen
+        chosen = judge.verdict(reader, most or apps.contenders(root, beside)) or chosen
     elif not place and chosen is not None:
         below = [
             one for path in together.server_folders(reader, chosen) for one in inspect(reader, path)

@@ -15,7 +15,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "php": ("php",),
     "dotnet": ("csharp", "fsharp", "vb"),
     "elixir": ("elixir", "erlang"),
-    "swift": ("swift",),
+    "swift": ("swift", "objective-c"),
     "c": ("c", "cpp"),
     "cpp": ("c", "cpp"),
     "static": ("html",),

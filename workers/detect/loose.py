@@ -44,7 +44,9 @@ def dominant(reader: Reader) -> Verdict | None:
     counts = {name: n for name, n in folder.sources.items() if name not in GLUE} or folder.sources
     if len(folder.find("*.sql")) >= SQL * max(1, sum(folder.sources.values())):
         return None  # what a database is migrated with; scripts may stand among that
-    if counts:
+    if counts and _scripts_of_pages(folder, counts):
+        language, example = "html", folder.find("*.html")[0]
+    elif counts:
         language = max(sorted(counts), key=lambda name: counts[name])
         of_it = (p for p in folder.below if extensions().get(extension(p)) == language)
         example = next((path for path in of_it if _counts(path)), "")
@@ -65,6 +67,14 @@ def dominant(reader: Reader) -> Verdict | None:
     versions.set_version(found, folder, found.ecosystem)
     found.doubts.append("No build file was found: how is this program built and tested?")
     return Verdict(found, STRENGTH)
+
+
+def _scripts_of_pages(folder: Folder, counts: dict[str, int]) -> bool:
+    """Whether all sources are scripts that stand beside a page or below one."""
+    pages = {path.rpartition("/")[0] + "/" for path in folder.find("index.html")}
+    scripts = folder.find("*.js")
+    beside = (any(path.startswith(page) for page in pages) for path in scripts)
+    return counts.keys() <= {"javascript"} and bool(pages and scripts) and all(beside)
 
 
 def _by_rules(folder: Folder, ecosystem: str, example: str) -> Found | None:

@@ -10,7 +10,7 @@ from workers.detect.rules import table
 
 @cache
 def named(kind: str) -> frozenset[str]:
-    """The folders of one kind in names.toml: vendored, aside, tests, auxiliary, tools."""
+    """The folders of one kind in names.toml: vendored, aside, tests, helpers …"""
     return frozenset(table("names")["folders"][kind])
 
 
@@ -71,9 +71,14 @@ def is_helper(path: str) -> bool:
     return not named("helpers").isdisjoint(path.lower().split("/")[:-1])
 
 
-def is_auxiliary(path: str) -> bool:
-    """Whether the file stands in a folder that only helps with the program."""
-    return not named("auxiliary").isdisjoint(path.lower().split("/")[:-1])
+def is_auxiliary(path: str, *, pages: bool = True) -> bool:
+    """Whether the file stands in a folder that only helps with the program.
+
+    `pages` tells whether folders that are named as a website count for that.
+    """
+    parts = path.lower().split("/")[:-1]
+    aside = not named("auxiliary").isdisjoint(parts)
+    return aside or (pages and not named("pages").isdisjoint(parts))
 
 
 def weigh(paths: Iterable[str]) -> dict[str, int]:

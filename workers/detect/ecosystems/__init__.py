@@ -17,6 +17,7 @@ from workers.detect.ecosystems import (
     plain,
     python,
     scala,
+    shell,
     static,
 )
 from workers.detect.found import Folder, Found
@@ -41,5 +42,5 @@ def inspectors() -> tuple[Callable[[Folder], Found | None], ...]:
         infra.ansible,
         infra.helm,
         infra.docker,
-        infra.shell,
+        shell.inspect,
     )

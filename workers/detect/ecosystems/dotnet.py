@@ -11,14 +11,15 @@ from workers.detect.found import Folder, Found
 LANGUAGES = {".csproj": "csharp", ".fsproj": "fsharp", ".vbproj": "vb"}
 TEST_TOOLS = (
     ("xunit", ("xunit", "xunit.*")),
-    ("nunit", ("NUnit", "NUnit3TestAdapter")),
+    ("nunit", ("NUnit", "NUnit3TestAdapter", "nunit.framework")),
     ("tunit", ("TUnit",)),
-    ("mstest", ("MSTest*", "sdk:MSTest.Sdk*")),
+    ("mstest", ("MSTest*", "sdk:MSTest.Sdk*", "Microsoft.VisualStudio.*UnitTestFramework")),
     ("expecto", ("Expecto",)),
     ("fsunit", ("FsUnit*",)),
 )
 IS_TEST = re.compile(
     r"(?i)(^|[./_-])(unit|integration|functional|acceptance)?tests?($|[./_-])|specs?$"
+    r"|(?-i:[a-zA-Z]Tests?$)"
 )
 ASIDE = re.compile(r"(?i)(^|/)(samples?|examples?|benchmarks?|build|docs?|tools?)/|benchmark")
 _PROJECT = re.compile(r'"([\w .\\/-]+\.(?:cs|fs|vb)proj)"')
@@ -147,6 +148,9 @@ def _references(project: Element) -> list[str]:
         str(e.get("Include") or e.get("Update") or "") for e in project.iter("PackageReference")
     ]
     names += [str(e.get("Include") or "") for e in project.iter("FrameworkReference")]
+    # projects of the old style refer to assemblies, by their full names
+    assemblies = [str(e.get("Include") or "").partition(",")[0] for e in project.iter("Reference")]
+    names += _test_packages(assemblies)
     sdks = [project.get("Sdk") or "", *(str(e.get("Name") or "") for e in project.iter("Sdk"))]
     names += [f"sdk:{sdk.partition('/')[0]}" for value in sdks for sdk in value.split(";") if sdk]
     for tag, name in (("UseMaui", "maui"), ("UseWPF", "wpf"), ("UseWindowsForms", "winforms")):

@@ -181,7 +181,7 @@ def _tests(found: Found, folder: Folder, rules: Rules) -> None:
             file = found.dependencies[cause] if known else folder.full(cause)
             line = folder.line(file[len(folder.path) :].lstrip("/"), cause) if known else 0
             found.set("test_tool", test.tool, file, line)
-            if found.test_tool == test.tool:
+            if found.test_tool == test.tool and test.command:
                 found.command("test", test.command, file, line)
             return
 

@@ -17,6 +17,7 @@ from workers.detect.ecosystems.python_deps import Declared, declared, normal
 from workers.detect.families import GLUE
 from workers.detect.found import Folder, Found
 from workers.detect.monorepo import expand
+from workers.detect.sources import is_test
 
 MANIFESTS = (
     "pyproject.toml",
@@ -176,8 +177,19 @@ def _extension(found: Found, folder: Folder, project: dict[str, Any]) -> None:
         found.facts["extension"] = "c"
 
 
+def _written_below(folder: Folder) -> bool:
+    """Whether all sources stand in folders with a manifest of their own: the root only repeats."""
+    parts = {path.rpartition("/")[0] for path in folder.find(*MANIFESTS) if "/" in path}
+    sources = [path for path in folder.find("*.py", "*.ipynb") if not is_test(path)]
+    below = [path for path in sources if any(path.startswith(part + "/") for part in parts)]
+    return 0 < len(below) == len(sources) and not folder.unsure
+
+
 def _strength(found: Found, folder: Folder, project: dict[str, Any], has_manifest: bool) -> float:
-    if found.framework or "project" in project or folder.has("setup.py", "Pipfile", "manage.py"):
+    own = "project" in project or folder.has("setup.py", "Pipfile", "manage.py")
+    if not own and _written_below(folder):
+        return 0.5
+    if found.framework or own:
         return 1.0
     if "poetry" in _table(project, "tool"):
         return 1.0
