@@ -49,6 +49,8 @@ class Workspace:
         for path, text in files.items():
             (self.folder / path).write_text(text)
         self._git("init", "--quiet", "--initial-branch=main", ".")
+        # the runner's own files are none of the program's, whatever lists what Git knows
+        (self.folder / ".git" / "info" / "exclude").write_text(".gitlab-ci-local/\n")
         self._git("remote", "add", "origin", "https://gitlab.example.com/proof/program.git")
         self.commit("the program")
         shown = self._local("--preview", timeout=60)
