@@ -10,7 +10,7 @@ RUN mkdir /manifests \
 
 FROM ${BASE_REGISTRY}/library/eclipse-temurin:$[[ version ]]-jdk AS build
 WORKDIR /src
-# The dependencies are fetched again only when a build file changes.
+# Gradle, its plug-ins and what it must know of the dependencies: only when a build file changes.
 COPY --from=manifests /manifests ./
 RUN chmod +x gradlew && ./gradlew --no-daemon --console=plain dependencies
 COPY . .

@@ -5,6 +5,7 @@ WORKDIR /app
 RUN pip install --no-cache-dir 'pdm[locked]==2.26.1'
 COPY pyproject.toml pdm.lock* ./
 RUN pdm install --prod --no-self --no-editable
+# $[[ server ]]: the project names no server of its own
 RUN pip --python .venv install --no-cache-dir $[[ server ]]
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm

@@ -6,6 +6,7 @@ RUN pip install --no-cache-dir pipenv==2025.0.4
 ENV PIPENV_VENV_IN_PROJECT=1
 COPY Pipfile Pipfile.lock* ./
 RUN pipenv install --deploy
+# $[[ server ]]: the project names no server of its own
 RUN pip --python .venv install --no-cache-dir $[[ server ]]
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm

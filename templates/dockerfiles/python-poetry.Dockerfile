@@ -7,6 +7,7 @@ ENV POETRY_VIRTUALENVS_IN_PROJECT=true \
     POETRY_NO_INTERACTION=1
 COPY pyproject.toml poetry.lock* ./
 RUN poetry install --only main --no-root --no-cache
+# $[[ server ]]: the project names no server of its own
 RUN .venv/bin/pip install --no-cache-dir $[[ server ]]
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm

@@ -7,6 +7,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     PIP_NO_CACHE_DIR=1
 COPY requirements*.txt ./
 RUN pip install -r requirements.txt
+# $[[ server ]]: the project names no server of its own
 RUN pip install $[[ server ]]
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm

@@ -9,6 +9,7 @@ ENV UV_LINK_MODE=copy \
 ENV UV_FROZEN=$[[ frozen ]]
 COPY pyproject.toml uv.lock* ./
 RUN uv sync --no-dev --no-install-project
+# $[[ server ]]: the project names no server of its own
 RUN uv pip install $[[ server ]]
 
 FROM ${BASE_REGISTRY}/library/python:$[[ version ]]-slim-bookworm

@@ -23,7 +23,6 @@ from workers.pipeline.schema import (
 from workers.pipeline.site import Site
 from workers.pipeline.templates import Template
 
-
 NO_IMAGE = "No image is built, scanned or released"
 
 

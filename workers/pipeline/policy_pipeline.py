@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from workers.pipeline import commands, forbidden, slots, strict_yaml
 from workers.pipeline.images import mirrored
 from workers.pipeline.plan import Plan
@@ -63,7 +61,7 @@ def _whole(plan: Plan, document: Mapping[Any, Any]) -> Iterator[str]:
             yield f"keyword: {str(key)[:60]!r} is no job of the plan and no keyword that is allowed"
     if document.get("stages") != list(STAGES):
         yield f"stages: are not exactly {', '.join(STAGES)}"
-    wanted = slots.fill_all(msgspec.to_builtins(plan.workflow), plan.fills)
+    wanted = slots.fill_all(plan.workflow.keywords, plan.fills)
     if document.get("workflow") != wanted:
         yield "rule: workflow is not the template's"
     jobs = [name for name in document if name not in _GLOBALS]

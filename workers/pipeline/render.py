@@ -39,7 +39,7 @@ def pipeline(plan: Plan) -> str:
     parts = [
         _header(plan),
         _block({"stages": list(STAGES)}),
-        _block({"workflow": _filled(plan.workflow, plan)}),
+        _workflow(plan),
         _variables(plan),
         _block({"default": _filled(plan.default, plan)}),
     ]
@@ -71,6 +71,12 @@ def _templates(plan: Plan) -> list[str]:
         return [f"template {plan.template}@{plan.template_version} · {digest}"]
     named = [f"{app.path}: template {app.template}@{app.template_version}" for app in plan.apps]
     return [*named, digest]
+
+
+def _workflow(plan: Plan) -> str:
+    """`workflow:` with its comment above it."""
+    keywords = slots.fill_all(plan.workflow.keywords, plan.fills)
+    return _comment(plan.workflow.about or "") + _block({"workflow": keywords})
 
 
 def _rule(heading: str) -> str:

@@ -129,9 +129,17 @@ class Job(_Value, frozen=True, kw_only=True):
 
 
 class Workflow(_Value, frozen=True, kw_only=True):
+    """`about` becomes the comment above it."""
+
+    about: str | None = None
     name: str | None = None
     auto_cancel: dict[Literal["on_new_commit"], Literal["none", "interruptible"]] | None = None
     rules: tuple[Rule, ...]
+
+    @property
+    def keywords(self) -> Any:
+        """What GitLab reads of it, as dictionaries and lists."""
+        return msgspec.to_builtins(msgspec.structs.replace(self, about=None))
 
 
 class Variable(_Value, frozen=True, kw_only=True):

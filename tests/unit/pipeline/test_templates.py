@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from workers.detect.analysis import Analysis
 from workers.errors import Misconfigured
+from workers.pipeline import lint, policy
+from workers.pipeline.plan import Site, build
+from workers.pipeline.render import render
 from workers.pipeline.templates import BUILTIN, Templates
 
 GOOD = """\
@@ -169,3 +177,27 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("#" * 300_000)
     with pytest.raises(Misconfigured, match="larger"):
         Templates.load(tmp_path)
+
+
+def test_the_example_of_the_readme_is_good_and_gives_a_pipeline(tmp_path: Path) -> None:
+    """Both of its files, as they stand there: checked by the command, and allowed by the policy."""
+    text = (Path(__file__).parents[3] / "templates" / "README.md").read_text()
+    images, template = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "images.yaml").write_text(images)
+    (tmp_path / "fortran.yaml").write_text(template)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("devops-backend"), "templates", "check"],
+        env={**os.environ, "TEMPLATES_DIR": str(tmp_path), "STATE_DIR": str(tmp_path / "state")},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^fortran +1\.0\.0 +fortran", done.stdout, re.MULTILINE)
+
+    analysis = Analysis(language="fortran", has_tests=True)
+    chosen, quality = Templates.load(tmp_path).best("fortran", None)
+    plan = build(chosen, analysis, Site())
+    files = render(plan)
+    assert quality == "language_template"
+    assert policy.check(plan, files) == []
+    assert lint.check(files[".gitlab-ci.yml"]).errors == ()
+    assert "ctest --test-dir build --output-on-failure" in files[".gitlab-ci.yml"]
