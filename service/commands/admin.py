@@ -61,7 +61,7 @@ def hooks_install(
     """
     import getpass
 
-    from service.stack import require_secret
+    from service.start import require_secret
     from workers.clients.gitlab_hook_care import WRITTEN_ANEW, ensure
     from workers.hook_secrets import for_hook
     from workers.store.audit import acting

@@ -44,7 +44,7 @@ def sweep(as_json: output.Json = False) -> None:
     branches and merge requests of ours that are not known. `up` and `work` do it every
     SWEEP_INTERVAL_S. Exit code 1 where it was cut short.
     """
-    from service.stack import require_gitlab, require_secret
+    from service.start import require_gitlab, require_secret
     from workers.store.audit import acting
     from workers.sweep import carry_on
     from workers.wiring import Parts

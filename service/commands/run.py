@@ -55,7 +55,8 @@ def up(host: Host = "127.0.0.1", port: Port = None, processes: Processes = 1) ->
     Uses REDIS_URL and CHROMA_URL where set, else starts its own servers on loopback with their
     data under DEVOPS_BACKEND_DATA.
     """
-    from service.stack import Stack, require_gitlab
+    from service.stack import Stack
+    from service.start import require_gitlab
     from workers import logs
     from workers.supervisor import stop_on_signals
 
@@ -81,7 +82,8 @@ def serve(host: Host = "127.0.0.1", port: Port = None, fd: Fd = None) -> None:
 
     from service.app import create_app
     from service.protocol import Protocol
-    from service.stack import listen, port_of, upgrade_store
+    from service.stack import listen, port_of
+    from service.start import upgrade_store
     from workers import logs
     from workers.supervisor import bind_to_parent, stop_on_signals
 
@@ -128,11 +130,7 @@ def work(
     """
     import os
 
-    from service.stack import (
-        prepare,
-        settings_environment,
-        upgrade_store,
-    )
+    from service.start import prepare, settings_environment, upgrade_store
     from workers import logs, queues
     from workers.supervisor import Supervisor, stop_on_signals
 
@@ -166,7 +164,7 @@ def _as_the_receiver(settings: Settings) -> Settings:
     """
     import time
 
-    from service.stack import require_key, require_secret
+    from service.start import require_key, require_secret
 
     deadline = time.monotonic() + RECEIVER_S
     while True:
@@ -195,7 +193,7 @@ def worker(queue: str) -> None:
 
 def ticker() -> None:
     """Run a ticker alone: it sends due and lost work. `work` and `up` start their own."""
-    from service.stack import upgrade_store
+    from service.start import upgrade_store
     from workers import logs
     from workers.connect import connect
     from workers.standing import LONGEST_WAIT_S

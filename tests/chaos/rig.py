@@ -22,7 +22,7 @@ from redis import Redis
 from service.demo import demo_settings
 from service.sandbox.client import SandboxClient
 from service.sandbox.journal import Entry
-from service.stack import settings_environment
+from service.start import settings_environment
 from tests.chaos import processes
 from tests.chaos.lending import Lending
 from tests.chaos.processes import Process

@@ -14,7 +14,7 @@ import redis
 from structlog.testing import capture_logs
 
 from service.demo import demo_settings
-from service.stack import settings_environment
+from service.start import settings_environment
 from tests.support.loopback import Asked, loopback
 from workers import queues
 from workers.embedded import EmbeddedRedis

@@ -17,7 +17,7 @@ SHARED = (
 )  # fmt: skip
 """What the HTTP edge shares with the workers: what Redis holds, values, secrets; no pipelines."""
 
-COMPOSITION = {"service.cli", "service.stack", "service.demo", "service.checks"}
+COMPOSITION = {"service.cli", "service.stack", "service.start", "service.demo", "service.checks"}
 """The command line starts workers and looks at everything; no request ever reaches it."""
 
 

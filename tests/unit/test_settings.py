@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from service.keys import Keys
-from service.stack import settings_environment
+from service.start import settings_environment
 from workers.errors import Misconfigured
 from workers.kept import hashed
 from workers.settings import AutoCommit, Settings
