@@ -21,6 +21,10 @@ KINDS = {
 LIMITS = {"delivery": 1_000, "run": 20_000, "project": 4_000}
 """Bytes of one. With 512 MB that is 20,000 runs of the last 180 days beside 100,000 deliveries."""
 REST_LIMIT = 2 << 20
+RESIDENT_LIMIT = 3.0
+"""What the server takes from the machine, by what it uses of it; the rest is fragmentation."""
+SMALL = 16 << 20
+"""What it may take in any case."""
 BATCH = 500
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in KINDS.items()}
 
@@ -33,6 +37,8 @@ class Sizes(msgspec.Struct, frozen=True):
     rest: int
     """Keys that are none of these, and what the server needs beside keys."""
     used: int
+    resident: int
+    """What the process takes from the machine."""
     largest: dict[str, int]
     """Of the rest: bytes by the beginning of the name."""
 
@@ -43,7 +49,8 @@ class Sizes(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """For people."""
         each = ", ".join(f"{self.counts[k]} × {self.each(k):,.0f} B a {k}" for k in KINDS)
-        return f"{self.used / 2**20:.1f} MB: {each}; the rest {self.rest / 2**20:.1f} MB"
+        mb = [f"{size / 2**20:.1f} MB" for size in (self.used, self.resident, self.rest)]
+        return f"{mb[0]} ({mb[1]} resident): {each}; the rest {mb[2]}"
 
 
 def measure(client: redis.Redis) -> Sizes:
@@ -62,8 +69,10 @@ def measure(client: redis.Redis) -> Sizes:
         "delivery": int(client.xlen("dob:deliveries")), "run": int(client.zcard("dob:runs")),
         "project": sum(bool(re.fullmatch(rb"dob:project:\d+", name)) for name in names),
     }  # fmt: skip
-    used = int(client.info("memory")["used_memory"])
-    return Sizes(dict(kept), counts, used - sum(kept.values()), used, dict(largest.most_common(4)))
+    memory = client.info("memory")
+    used, resident = int(memory["used_memory"]), int(memory["used_memory_rss"])
+    rest = used - sum(kept.values())
+    return Sizes(dict(kept), counts, rest, used, resident, dict(largest.most_common(4)))
 
 
 def violations(early: Sizes, late: Sizes) -> list[str]:
@@ -72,6 +81,8 @@ def violations(early: Sizes, late: Sizes) -> list[str]:
         f"Redis keeps {late.each(kind):,.0f} bytes a {kind}, not {limit:,}"
         for kind, limit in LIMITS.items() if late.each(kind) > limit
     ]  # fmt: skip
+    if late.resident > late.used * RESIDENT_LIMIT + SMALL:
+        found.append(f"Redis takes {late.resident:,} bytes to keep {late.used:,}")
     if late.rest - early.rest > REST_LIMIT:
         grown = f"{early.rest / 2**20:.1f} to {late.rest / 2**20:.1f} MB"
         found.append(f"what Redis holds for a moment only grows, {grown}: {late.largest}")
