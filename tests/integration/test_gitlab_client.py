@@ -19,7 +19,7 @@ def test_a_project_by_id_and_by_path(at: Instance) -> None:
     made = at.control.create_project("acme/deep/born")
     by_path = at.gitlab.project("acme/deep/born")
     assert by_path == at.gitlab.project(made.id)
-    assert (by_path.id, by_path.path, by_path.namespace_top) == (made.id, "acme/deep/born", "acme")
+    assert (by_path.id, by_path.path) == (made.id, "acme/deep/born")
     assert by_path.empty_repo
     assert by_path.ci_enabled
     assert not by_path.importing

@@ -85,11 +85,6 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         return not off and self.merge_requests_enabled is not False
 
     @property
-    def namespace_top(self) -> str:
-        """The top-level group or user."""
-        return self.path.partition("/")[0]
-
-    @property
     def importing(self) -> bool:
         """True until the import has ended."""
         return self.import_status in ("scheduled", "started")

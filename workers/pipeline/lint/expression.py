@@ -34,7 +34,7 @@ _TOKENS: Final = tuple(
     )
 )
 _PRECEDENCE: Final = {"==": 10, "!=": 10, "=~": 10, "!~": 10, "&&": 11, "||": 12}
-_SPACE = re.compile(r"\s*")
+_INK = re.compile(r"\S")
 Token = tuple[str, str]
 
 
@@ -42,10 +42,8 @@ def fault(text: str) -> str | None:
     """Why GitLab refuses the condition, as the end of a sentence; None if it is well formed."""
     tokens: list[Token] = []
     at = 0
-    while True:
-        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
-        if at >= len(text):
-            break
+    while (ink := _INK.search(text, at)) is not None:
+        at = ink.start()
         token = _next(text, at)
         if token is None:
             return _unknown(text[at:])

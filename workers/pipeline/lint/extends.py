@@ -44,7 +44,7 @@ class Extended:
             self._circular(key, path)
             return value
         if len(path) > MAX_EXTENDS:
-            self._too_deep(path[0])
+            # The key that this way began at counts one level too many, and is told so below.
             return value
         merged: Map = Map(value.line)
         level = 0

@@ -77,7 +77,8 @@ class _Reader:
 
     def _repeated(self, step: Step) -> Step:
         bounds = {"*": (0, None), "+": (1, None), "?": (0, 1)}
-        least, most = 1, 1  # type: int, int | None
+        least: int = 1
+        most: int | None = 1
         counted = _COUNTED.match(self._pattern, self._at)
         if counted:
             self._at = counted.end()
