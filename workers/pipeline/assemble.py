@@ -50,7 +50,7 @@ def docker(
     if analysis.dockerfile:
         return Files(analysis.dockerfile), ()
     if folder and (several or place != folder):
-        return Files(), (f"{NO_IMAGE}: there is no Dockerfile in {folder}; add one there.",)
+        return Files(), (f"{NO_IMAGE}: {folder} has no Dockerfile; add one there.",)
     raw = resolve.prune(body.get("docker", {}), known, frozenset())
     docker = msgspec.convert(raw or {}, Docker)
     if docker.omit or docker.dockerfile is None:

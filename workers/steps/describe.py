@@ -167,7 +167,7 @@ def _found(analysis: Analysis) -> str:
 
 def _sure(confidence: float) -> str:
     """How far the findings are to be trusted."""
-    check = "" if confidence >= SURE else ": please look whether this is your project"
+    check = "" if confidence >= SURE else ": please check that this is your project"
     return f"Confidence {confidence:.0%}{check}."
 
 

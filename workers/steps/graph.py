@@ -12,6 +12,12 @@ from workers.steps.markdown import code, flowchart, table
 STAGES = ("compile", "build", "test", "sast", "quality", "security", "push", "notify", "learn")
 
 
+LEGEND = (
+    "An advisory job may fail without stopping the pipeline. A solid arrow is what a job waits for,"
+    " a dotted one the order of the stages."
+)
+
+
 class Step(Protocol):
     """A job of the stage graph. `needs` None: it waits for all earlier stages."""
 
@@ -56,7 +62,7 @@ def graph(steps: Sequence[Step], apps: Sequence[App] = ()) -> str:
     stages = sorted({step.stage for step in seen}, key=lambda s: (rank.get(s, len(rank)), s))
     groups = [(stage, [_node(step) for step in seen if step.stage == stage]) for stage in stages]
     arrows = [(need, step.job) for step in seen for need in step.needs]
-    parts = ["## The pipeline", _apps(steps, apps), flowchart(groups, arrows)]
+    parts = ["## The pipeline", _apps(steps, apps), LEGEND, flowchart(groups, arrows)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -195,7 +195,7 @@ def test_what_a_person_has_to_answer_stands_before_what_was_found() -> None:
     said = text(msgspec.structs.replace(STORY, analysis=doubtful))
     assert said.index("## Questions") < said.index("## What was found")
     assert "`.devops-backend.yml`" in said
-    assert "Confidence 55%: please look whether this is your project." in said
+    assert "Confidence 55%: please check that this is your project." in said
     assert "Confidence 90%." in text(STORY)
 
 
@@ -297,6 +297,7 @@ OPENINGS = (
         *FOLDS[0].split("\n"),
         FOLDS[1],
         "A file `.dev",
+        "An advisory",
         "And ",
         "It comes from",
         "Under **Settings",

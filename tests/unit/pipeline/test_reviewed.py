@@ -1,0 +1,101 @@
+"""What a reader of the generated files would have changed first stays changed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.golden.stacks import STACKS
+from workers.detect import detect
+from workers.detect.analysis import Analysis, Service
+from workers.detect.local import LocalSource
+from workers.pipeline.plan import Site, build
+from workers.pipeline.render import render
+from workers.pipeline.templates import Templates
+
+load = cache(Templates.load)
+
+
+def files(analysis: Analysis) -> dict[str, str]:
+    template, _ = load().best(analysis.language, analysis.framework)
+    return render(build(template, analysis, Site()))
+
+
+def of(stack: str, *features: str, server: str | None = None) -> dict[str, str]:
+    """The files of a golden stack that also lists `features`, and whose tests need `server`."""
+    analysis, _ = STACKS[stack]
+    services = (Service(server),) if server else analysis.services
+    more = (*analysis.features, *features)
+    return files(msgspec.structs.replace(analysis, features=more, services=services))
+
+
+@pytest.mark.parametrize("server", ["mysql", "mariadb"])
+@pytest.mark.parametrize(
+    ("stack", "feature", "scheme"),
+    [
+        ("python-django", "mysqlclient", "mysql"),
+        ("ruby-rails", "mysql2", "mysql2"),
+        ("ruby-rails", "trilogy", "trilogy"),
+    ],
+)
+def test_frameworks_may_make_the_database_of_their_tests(
+    server: str, stack: str, feature: str, scheme: str
+) -> None:
+    """Django and Doctrine make one of another name, which needs rights; Rails (before 7.2) takes
+    the adapter's name from the address (ActiveRecord's DatabaseConfigurations)."""
+    pipeline = of(stack, feature, server=server)[".gitlab-ci.yml"]
+    assert f"DATABASE_URL: {scheme}://root:test@{server}:3306/test" in pipeline
+    assert f"{server.upper()}_ROOT_PASSWORD: test" in pipeline
+    assert f"{server.upper()}_USER" not in pipeline
+
+
+def test_the_slim_image_has_the_libraries_that_drivers_link() -> None:
+    """Where the project lists such a driver, and nowhere else."""
+    assert "libpq5=15.*" in of("python-pip", "psycopg2")["Dockerfile"]
+    assert "libmariadb3=1:10.11.*" in of("python-uv", "mysqlclient")["Dockerfile"]
+    assert "apt-get" not in of("python-pip")["Dockerfile"]
+
+
+def test_symfony_makes_its_tables_where_it_has_no_migrations() -> None:
+    """The schema of the mapping; with the bundle for migrations those (see the golden file)."""
+    analysis, _ = STACKS["php-symfony"]
+    features = tuple(word for word in analysis.features if "migrations" not in word)
+    text = files(msgspec.structs.replace(analysis, features=features))[".gitlab-ci.yml"]
+    assert text.count("php bin/console doctrine:schema:create") == 2
+    assert "migrations:migrate" not in text
+    bare = msgspec.structs.replace(analysis, features=("symfony/framework-bundle",))
+    assert "bin/console" not in files(bare)[".gitlab-ci.yml"]
+
+
+def test_doctrine_is_seen_in_composer_json(tmp_path: Path) -> None:
+    """What the plan asks about is what detection tells of a repository."""
+    (tmp_path / "composer.json").write_text(
+        '{"require": {"symfony/framework-bundle": "7.3.*", "doctrine/doctrine-bundle": "^2.15"}}'
+    )
+    assert "dependency:doctrine/doctrine-bundle" in detect(LocalSource(tmp_path)).features
+
+
+@pytest.mark.parametrize(
+    ("manager", "lock", "command"),
+    [
+        ("yarn", "yarn.lock", "yarn tsc --noEmit"),
+        ("pnpm", "pnpm-lock.yaml", "pnpm exec tsc --noEmit"),
+        ("npm", "package-lock.json", "npx --no-install tsc --noEmit"),
+    ],
+)
+@pytest.mark.parametrize("built", [True, False])
+def test_each_manager_runs_the_compiler_itself(
+    manager: str, lock: str, command: str, built: bool
+) -> None:
+    """npx sees no Plug'n'Play of Yarn; beside a build script as the check of types, else as it."""
+    analysis = Analysis(
+        language="typescript", ecosystem="node", package_manager=manager, lock_files=(lock,),
+        manifests=("package.json",),
+        commands={"build": (f"{manager} run build",)} if built else {},
+    )  # fmt: skip
+    text = files(analysis)[".gitlab-ci.yml"]
+    assert text.count("tsc --noEmit") == 1
+    assert f"    - {command}\n" in text
