@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workers.errors import Misconfigured
 from workers.kept import kept_api_token, kept_secret, kept_url
+from workers.setting_types import (
+    ANY_CASE,
+    Key,
+    Mirror,
+    OllamaUrl,
+    OptionalPath,
+    OptionalSecret,
+    OptionalUrl,
+    RedisUrl,
+    Registry,
+    SecretList,
+    SigningTokens,
+    Url,
+)
 
 MODEL_WINDOW = 8192
 """Tokens of the model's context, for every call: another value makes Ollama load it again."""
 
 AGAIN_LABEL = "devops-backend::again"
 """On a merge request of ours: give the project a pipeline again, also where it was closed."""
-
-REGISTRY = re.compile(
-    r"(?:\$CI_REGISTRY_IMAGE|[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?)(?:/[a-z0-9._-]+)*/?"
-)
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
 class AutoCommit(StrEnum):
@@ -49,134 +57,36 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    gitlab_url: str = "http://localhost:8929"
-    gitlab_token: SecretStr | None = None
+    gitlab_url: Url = "http://localhost:8929"
+    gitlab_token: OptionalSecret = None
     gitlab_webhook_secret: SecretList = ()
-    gitlab_signing_token: SecretList = ()
-    devops_backend_url: str = "http://localhost:8000"
+    gitlab_signing_token: SigningTokens = ()
+    devops_backend_url: Url = "http://localhost:8000"
     devops_backend_api_tokens: SecretList = ()
-    devops_backend_key: SecretStr | None = None
+    devops_backend_key: Key = None
     devops_backend_data: Path = Path(".devops-backend")
     api_requests_per_minute: int = Field(6000, ge=1, le=1_000_000)
-    redis_url: str | None = None
-    chroma_url: str | None = None
-    ollama_host: str = "http://localhost:11434"
+    redis_url: RedisUrl = None
+    chroma_url: OptionalUrl = None
+    ollama_host: OllamaUrl = "http://localhost:11434"
     ollama_model: str = "qwen2.5-coder:1.5b"
     ollama_timeout_s: float = Field(60, gt=0, le=3600)
     poll_interval_s: float = Field(30, gt=0, le=3600)
     poll_limit_s: float = Field(900, gt=0, le=86400)
     sweep_interval_s: float = Field(600, ge=10, le=86400)
     commits_per_hour: int = Field(1000, ge=1, le=1_000_000)
-    image_registry: str = "ai-nexus:5001/apm-repo/demo"
-    image_builder: Literal["auto", "kaniko", "buildkit", "buildah", "docker"] = "auto"
-    image_mirror: str | None = None
-    sonar_host_url: str | None = "http://ai-sonarqube:9000"
-    splunk_hec_url: str | None = None
-    auto_commit: AutoCommit = AutoCommit.MERGE_REQUEST
-    templates_dir: Path | None = None
+    image_registry: Registry = "ai-nexus:5001/apm-repo/demo"
+    image_builder: Annotated[
+        Literal["auto", "kaniko", "buildkit", "buildah", "docker"], ANY_CASE
+    ] = "auto"
+    image_mirror: Mirror = None
+    sonar_host_url: OptionalUrl = "http://ai-sonarqube:9000"
+    splunk_hec_url: OptionalUrl = None
+    auto_commit: Annotated[AutoCommit, ANY_CASE] = AutoCommit.MERGE_REQUEST
+    templates_dir: OptionalPath = None
     learned_quorum: int = Field(3, ge=1, le=1000)
-    log_format: Literal["json", "text", "auto"] = "auto"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @field_validator(
-        "gitlab_webhook_secret", "gitlab_signing_token", "devops_backend_api_tokens", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator(
-        "gitlab_token",
-        "devops_backend_key",
-        "redis_url",
-        "chroma_url",
-        "image_mirror",
-        "sonar_host_url",
-        "splunk_hec_url",
-        "templates_dir",
-        mode="before",
-    )
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-    @field_validator("log_level", "log_format", "auto_commit", "image_builder", mode="before")
-    @classmethod
-    def _lower(cls, value: Any) -> Any:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator(
-        "gitlab_url",
-        "devops_backend_url",
-        "ollama_host",
-        "chroma_url",
-        "sonar_host_url",
-        "splunk_hec_url",
-    )
-    @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        try:
-            port_ok = parts.port is None or parts.port > 0
-        except ValueError:
-            port_ok = False
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or not port_ok
-            or parts.username
-            or parts.query
-            or parts.fragment
-        ):
-            raise ValueError(
-                "should be an http:// or https:// address without user, query or fragment"
-            )
-        return value.rstrip("/")
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("should be a redis://, rediss:// or unix:// address")
-        return value
-
-    @field_validator("image_registry")
-    @classmethod
-    def _registry(cls, value: str) -> str:
-        if not REGISTRY.fullmatch(value):
-            raise ValueError("should be host[:port]/path, or $CI_REGISTRY_IMAGE for GitLab's own")
-        return value.rstrip("/")
-
-    @field_validator("image_mirror")
-    @classmethod
-    def _mirror(cls, value: str | None) -> str | None:
-        if value is not None and (not REGISTRY.fullmatch(value) or "$" in value):
-            raise ValueError("should be host[:port]/path of a mirror of Docker Hub")
-        return value.rstrip("/") if value else None
-
-    @field_validator("ollama_host", mode="before")
-    @classmethod
-    def _as_ollama_has_it(cls, value: Any) -> Any:
-        """Ollama itself reads this variable, and takes `host:port` as well."""
-        return f"http://{value}" if isinstance(value, str) and "://" not in value else value
-
-    @field_validator("devops_backend_key")
-    @classmethod
-    def _long_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError("should have at least 32 characters")
-        return value
-
-    @field_validator("gitlab_signing_token")
-    @classmethod
-    def _whsec(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(not secret.get_secret_value().startswith("whsec_") for secret in value):
-            raise ValueError("each should start with whsec_, as GitLab shows it")
-        return value
+    log_format: Annotated[Literal["json", "text", "auto"], ANY_CASE] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = "info"
 
     def guessable(self) -> list[str]:
         """Variables that hold a secret or token of less than 16 characters."""
