@@ -161,4 +161,49 @@ PROGRAMS = (
         broken_test=Edit("scale.js", "(value - least)", "(value + least)"),
         broken_compile=Edit("scale.js", "scale(values) {", "scale(values {"),
     ),
+    Program(
+        name="python-tox", ecosystem="Python, tests as tox has them", tests=3,
+        broken_test=Edit("src/greeter_mode/__init__.py", "hour < 12", "hour > 12"),
+        broken_compile=Edit("src/greeter_mode/__init__.py", "greeting(text):", "greeting(text)"),
+    ),
+    Program(
+        name="typescript-yarn", ecosystem="TypeScript, yarn, Vitest", tests=3,
+        broken_test=Edit("src/mix.ts", "value + b[i]", "value - b[i]"),
+        broken_compile=Edit("src/mix.ts", "hex: string", "hex: strng"),
+    ),
+    Program(
+        name="typescript-node-test", ecosystem="TypeScript, npm, node:test", tests=3,
+        broken_test=Edit("src/ring.ts", "this.items.shift()", "this.items.pop()"),
+        broken_compile=Edit("src/ring.ts", "size: number", "size: numbr"),
+    ),
+    Program(
+        name="cpp-cmake-option", ecosystem="C++, CMake, tests by option", tests=2,
+        broken_test=Edit("src/interval.cpp", "a.high - a.low", "a.high + a.low"),
+        broken_compile=Edit("src/interval.cpp", "int length(", "itn length("),
+    ),
+    Program(
+        name="java-ant", ecosystem="Java, Ant", tests=2,
+        broken_test=Edit("src/org/acme/Stack.java", "items.size() - 1", "0"),
+        broken_compile=Edit("src/org/acme/Stack.java", "push(T item)", "push(U item)"),
+    ),
+    Program(
+        name="clojure-lein", ecosystem="Clojure, Leiningen", tests=2, reported=False,
+        broken_test=Edit("src/calc/core.clj", "(+ a b)", "(- a b)"),
+        broken_compile=Edit("src/calc/core.clj", "(defn add [a b]", "(defn add [a b"),
+    ),
+    Program(
+        name="d-dub", ecosystem="D, dub", tests=1, reported=False,
+        broken_test=Edit("source/calc.d", "a + b", "a - b"),
+        broken_compile=Edit("source/calc.d", "int b)", "itn b)"),
+    ),
+    Program(
+        name="nim-nimble", ecosystem="Nim, Nimble", tests=2, reported=False,
+        broken_test=Edit("src/calc.nim", "a + b", "a - b"),
+        broken_compile=Edit("src/calc.nim", "a, b: int)", "a, b: itn)"),
+    ),
+    Program(
+        name="ocaml-dune", ecosystem="OCaml, dune", tests=1, reported=False,
+        broken_test=Edit("src/calc.ml", "a + b", "a - b"),
+        broken_compile=Edit("src/calc.ml", "let add a b = a + b", "let add a b = a +"),
+    ),
 )  # fmt: skip

@@ -102,6 +102,25 @@ RULES = (
     ),
     Rule(pattern=r"^shards install$", by=None, tool="crystal", why="no shard is needed"),
     Rule(
+        pattern=r"^lein ", host=CENTRAL, tool="lein",
+        by="lein -o with-profile -base,-user,-dev,-system "
+        f"update-in : assoc :local-repo '\"{DEBIAN_MAVEN}\"' -- ",
+        why="Debian's Maven repository for Maven Central and Clojars",
+    ),
+    Rule(
+        pattern=r"(?s)^opam install .*", by=None, host="opam.ocaml.org", tool="dune",
+        why="no package of opam is needed",
+    ),
+    # this machine's job stands below the program, whose own dune-project dune would take
+    Rule(
+        pattern=r"^opam exec -- dune (\w+)", by=r"dune \1 --root .", host="opam.ocaml.org",
+        why="Debian's dune for opam's",
+    ),
+    Rule(
+        pattern=r"^nimble install ", by=None, host="nim-lang.org", tool="nimble",
+        why="no package of Nim is needed",
+    ),
+    Rule(
         pattern=r"^rustup component add ", by=None, host="static.rust-lang.org",
         why="the machine's own component",
     ),

@@ -14,7 +14,8 @@ if [ "${1:-}" != "--runner" ]; then
     libmaven-compiler-plugin-java libmaven-jar-plugin-java libmaven-resources-plugin-java
     autoconf automake libtool libgtest-dev libcmocka-dev catch2
     libtap-formatter-junit-perl r-base-core r-cran-testthat r-cran-xml2
-    crystal erlang-nox erlang-dev erlang-eunit rebar3 hugo lua5.4 lua-busted)
+    crystal erlang-nox erlang-dev erlang-eunit rebar3 hugo lua5.4 lua-busted
+    ant ant-optional leiningen ldc dub nim ocaml-nox ocaml-dune)
 fi
 
 missing=()

@@ -339,6 +339,17 @@ def test_an_option_of_cmake_without_which_no_test_is_built_is_named(tmp_path: Pa
     assert (found["ctest"], found["tests_option"]) == ("true", "WITH_TESTS")
 
 
+def test_an_option_of_meson_without_which_no_test_is_built_is_named(tmp_path: Path) -> None:
+    """Meson finds no tests where it is off, and says that all is well."""
+    options = "option('docs', type: 'boolean', value: false)\n"
+    options += "option('tests', type: 'boolean', value: false, description: 'x')\n"
+    text = "project('a', 'c')\nif get_option('docs')\n  subdir('doc')\nendif\n"
+    text += "if get_option('tests')\n  subdir('tests')\nendif\n"
+    files = {"meson.build": text, "meson_options.txt": options, "a.c": "", "tests/t.c": ""}
+    found = facts(tmp_path, {**files, "tests/meson.build": "test('t', executable('t', 't.c'))\n"})
+    assert found["tests_option"] == "tests"
+
+
 @pytest.mark.parametrize(
     ("declared", "wanted"),
     [({"tsx": "^4"}, "tsx"), ({"typescript": "^5"}, "fetched-tsx"), ({"jest": "^29"}, "jest")],
@@ -351,6 +362,24 @@ def test_tests_in_typescript_that_import_nodes_runner_have_one(
     test = 'import test from "node:test";\n'
     files = {"package.json": package, "tsconfig.json": "{}", "src/ring.test.ts": test}
     assert facts(tmp_path, files)["tests_by"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("script", "runs", "covers"),
+    [
+        ("vitest", None, None),
+        ("vitest --run", "true", None),
+        ("npm run build && vitest run --coverage", "true", "true"),
+        ("vitest --coverage.reporter=html", None, None),
+    ],
+)
+def test_what_vitests_script_says_itself_is_not_said_twice(
+    tmp_path: Path, script: str, runs: str | None, covers: str | None
+) -> None:
+    """Vitest refuses an option that comes twice."""
+    package = {"name": "a", "scripts": {"test": script}, "devDependencies": {"vitest": "^2"}}
+    found = facts(tmp_path, {"package.json": json.dumps(package), "a.test.js": ""})
+    assert (found.get("script_runs"), found.get("script_covers")) == (runs, covers)
 
 
 def test_a_helper_of_specs_alone_does_not_say_rspec(tmp_path: Path) -> None:

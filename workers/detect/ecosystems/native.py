@@ -54,8 +54,10 @@ _TESTS = (
 
 _OFF = re.compile(r"(?i)\boption\s*\(\s*(\w+)\s+(?:\"[^\"]*\"|\w+)\s*(?:OFF|FALSE|NO|0)?\s*\)")
 """CMake, option(): without a value it is off."""
+_FALSE = re.compile(r"\boption\s*\(\s*'(\w+)'[^)]*\bvalue\s*:\s*false\b")
+"""Meson, meson.options."""
 _TESTING = re.compile(
-    r"(?i)\benable_testing\b|\binclude\s*\(\s*CTest|\(\s*\S*tests?\s*\)|\badd_test\b"
+    r"(?i)\benable_testing\b|\binclude\s*\(\s*CTest|\(\s*\S*tests?'?\s*\)|\b(?:add_)?test\s*\("
 )
 # CMake, project(): languages that are named stand for all that the build enables
 ONLY = re.compile(
@@ -146,7 +148,7 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         text += re.sub(r"(?m)#.*$", "", folder.text(below, rank=2) or "")
     places = [n for n in folder.folders if re.fullmatch(r"(unit)?tests?", n, re.I)]
     nested = folder.has("tests/CMakeLists.txt", "test/CMakeLists.txt", "tests/meson.build")
-    if tool == "cmake" and nested:
+    if tool in ("cmake", "meson") and nested and nested.endswith(file):
         text += re.sub(r"(?m)#.*$", "", folder.text(nested, rank=2) or "")
     found.has_tests = bool(places) or re.search(r"enable_testing|add_test\s*\(", text) is not None
     for name, pattern in _TESTS:
@@ -157,9 +159,11 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
     if tool == "cmake" and ("enable_testing" in text or "CTest" in text):
         found.set("test_tool", "ctest", folder.full(file))
         found.facts["ctest"] = "true"
-        found.facts["tests_option"] = _option(text)
+        found.facts["tests_option"] = _option(text, _OFF)
     if tool == "meson" and re.search(r"\btest\s*\(", text):
         found.set("test_tool", "meson", folder.full(file))
+        options = folder.text(folder.has("meson.options", "meson_options.txt") or "") or ""
+        found.facts["tests_option"] = _option(f"{options}\n{text}", _FALSE)
         found.has_tests = True
     if tool in ("make", "autotools"):
         _make_tests(found, folder, file, text)
@@ -167,10 +171,10 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         found.command("test", commands["test"], folder.full(file))
 
 
-def _option(text: str) -> str:
-    """CMake's option that is off and without which no test is built; "" where there is none."""
-    for match in _OFF.finditer(text):
-        guard = rf"(?is)\bif\s*\(\s*{match[1]}\b[^)]*\)(.*?)\b(?:else|endif)\s*\("
+def _option(text: str, off: re.Pattern[str]) -> str:
+    """The option that is off and without which no test is built; "" where there is none."""
+    for match in off.finditer(text):
+        guard = rf"(?is)\bif\b[\s(a-z_']*\b{match[1]}\b[^\n]*\)(.*?)\b(?:else|endif)\b"
         if any(_TESTING.search(block) for block in re.findall(guard, text)):
             return match[1]
     return ""

@@ -57,6 +57,8 @@ def scripts(found: Found, folder: Folder, package: dict[str, Any]) -> None:
     _test_tool(found, folder, package, known)
     if not _takes_flags(known.get("test", ""), found.test_tool):
         found.facts.setdefault("tests_in", "script")
+    if found.test_tool == "vitest":
+        _flags_of_vitest(found, known)
     _tools(found, folder)
     if found.members and "test" in found.commands and (how := _passes_on(known.get("test", ""))):
         found.facts["test_script"] = how
@@ -103,6 +105,16 @@ def _takes_flags(script: str, tool: str | None) -> bool:
     rule = table("tools")["node_test"].get(tool or "", {})
     last = re.split(r"&&|\|\|?|;", script)[-1]
     return not script or "script" not in rule or bool(re.search(rule["script"], last))
+
+
+def _flags_of_vitest(found: Found, known: dict[str, str]) -> None:
+    """The facts `script_runs` and `script_covers`: Vitest takes no flag of these twice."""
+    name = next((n for n in PURPOSES["test"] if n in known and not _placeholder(known[n])), None)
+    text = _expanded(known, name) if name else ""
+    if re.search(r"\bvitest run\b|--run\b", text):
+        found.facts["script_runs"] = "true"
+    if re.search(r"--coverage\b(?![.-])|--coverage\.enabled\b", text):
+        found.facts["script_covers"] = "true"
 
 
 def _placeholder(script: str) -> bool:

@@ -1,0 +1,3 @@
+let add a b = a + b
+
+let total numbers = List.fold_left add 0 numbers

@@ -1,0 +1,14 @@
+export class Ring<T> {
+  private items: T[] = [];
+
+  constructor(private readonly size: number) {}
+
+  push(item: T): void {
+    this.items.push(item);
+    if (this.items.length > this.size) this.items.shift();
+  }
+
+  get all(): readonly T[] {
+    return this.items;
+  }
+}
