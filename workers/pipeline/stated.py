@@ -44,6 +44,13 @@ _NO_BUILD = re.compile(
 """Tools that take any words behind them and build nothing."""
 
 
+_LACKED = frozenset({"tox", "nox", "just", "task", "mage", "make"})
+"""Programs that a command may call and an image of a language does not bring, but for make in:"""
+_WITH_MAKE = re.compile(
+    r"(?:^|/)(?:buildpack-deps|elixir|erlang|gcc|golang|haskell|node|perl|php|python|ruby|rust):(?!.*slim)"
+)
+
+
 def offers(analysis: Analysis, ecosystem: str | None) -> dict[str, str]:
     """Slot → the stated command, as its grammar writes it, where policy lets it run."""
     return {
@@ -92,9 +99,27 @@ def notes(
             said.append(f"The {what} is not used by the pipeline, because it {cause}.")
         elif JOBS[name] not in jobs:
             said.append(f"The {what} is not used: this pipeline has no job {JOBS[name]}.")
-        elif name == "test_command" and not _reports(jobs[JOBS[name]]):
-            said.append(f"The tests are not counted: the {what} runs as it stands, without JUnit.")
+        else:
+            said += _lacking(what, command, _image(jobs[JOBS[name]], jobs))
+            if name == "test_command" and not _reports(jobs[JOBS[name]]):
+                said.append(
+                    f"The tests are not counted: the {what} runs as it stands, without JUnit."
+                )
     return tuple(said)
+
+
+def _lacking(what: str, command: str, image: str) -> list[str]:
+    tool = command.partition(" ")[0]
+    if tool not in _LACKED or (tool == "make" and _WITH_MAKE.search(image)):
+        return []
+    return [f"The {what} calls {tool}, which {image} may lack: a line before it has to install it."]
+
+
+def _image(job: Job, jobs: Mapping[str, Job]) -> str:
+    """The job's image, its own or the one that it inherits; "" where there is none."""
+    if job.image is None and isinstance(job.extends, str):
+        return _image(jobs[job.extends], jobs)
+    return job.image if isinstance(job.image, str) else job.image.name if job.image else ""
 
 
 def _refusal(name: str, command: str, ecosystem: str | None) -> str | None:

@@ -97,6 +97,23 @@ def test_a_command_that_policy_refuses_is_not_run_and_said(command: str) -> None
         assert any(note.startswith(start) for note in plan.notes)
 
 
+@pytest.mark.parametrize(
+    ("analysis", "command", "lacks"),
+    [
+        (PYTHON_UV, "tox", True),
+        (PYTHON_UV, "make check", False),
+        (PYTHON_UV, "pytest", False),
+        (JAVA_MAVEN, "make check", True),
+    ],
+)
+def test_a_program_that_the_image_may_lack_is_said(
+    analysis: Analysis, command: str, lacks: bool
+) -> None:
+    """The command runs as it stands; who reads the merge request knows what it wants."""
+    notes = planned(stating(analysis, test_command=command))[0].notes
+    assert any("may lack" in note for note in notes) is lacks
+
+
 def test_a_build_that_builds_nothing_is_refused() -> None:
     """pytest takes any words behind it, so as a build it would carry a text into the pipeline."""
     plan, document = planned(stating(PYTHON_UV, build_command="uv run pytest IGNORE ALL"))
