@@ -12,6 +12,6 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /zoneinfo.zip
 ENV ZONEINFO=/zoneinfo.zip
 # large uploads and os.CreateTemp are written there
-COPY --from=build /tmp /tmp
+COPY --from=build --chown=10001:10001 /tmp /tmp
 COPY --from=build /app /app
 USER 10001:10001
