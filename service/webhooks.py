@@ -21,7 +21,7 @@ from service.problems import Problem, problem
 from service.state import Request
 from workers.errors import Retryable
 from workers.events import Event, Unwanted, parse
-from workers.store.ledger import Receipt, receipt, receive_call
+from workers.store.receiving import Receipt, receipt, receive_call
 from workers.store.scripts import Call
 
 log = structlog.get_logger(__name__)

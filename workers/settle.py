@@ -20,7 +20,8 @@ from workers.runs import SETTLEABLE, Pipeline, Run, State
 from workers.steps.learn import index_backlog
 from workers.store.deliveries import now_ms
 from workers.store.due import poll_of
-from workers.store.ledger import Heard, swept
+from workers.store.ledger import swept
+from workers.store.receiving import Heard
 from workers.wiring import Parts
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,8 @@ from workers import queues
 from workers.errors import Rejected
 from workers.events import Event
 from workers.store.deliveries import key, now_ms
-from workers.store.ledger import Ledger, Trigger, receive_call
+from workers.store.ledger import Ledger, Trigger
+from workers.store.receiving import receive_call
 from workers.store.runs import RunStore
 from workers.store.turns import AT_ONCE, PAUSE_MS
 
@@ -57,7 +58,7 @@ def test_the_ledger_keeps_the_newest_and_nothing_of_those_before(
     """What falls out of the stream takes along what was noted of it; one that is too long, as the
     program left it that cut whole blocks only, becomes shorter."""
     ids = [ledger.receive(push(after=str(number))).delivery for number in range(12)]
-    monkeypatch.setattr("workers.store.ledger.STREAM_LENGTH", 5)
+    monkeypatch.setattr("workers.store.receiving.STREAM_LENGTH", 5)
     ids += [ledger.receive(push(after=str(number))).delivery for number in range(12, 20)]
     assert [row.id for row in ledger.deliveries()] == ids[:-6:-1]
     noted = [key("delivery", delivery) for delivery in ids]

@@ -3,11 +3,10 @@
 Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
 
     deliveries …        see deliveries.py
-    seen:{key}          delivery id by content or by GitLab's own key, 24 h
+    seen:…, heard:…     see receiving.py
     project:{p}         see facts.py; here `generate_wanted`, `generate_done` …
     triggers:{p}        why the project has work, oldest first, at most 200
     polls:{p}           runs that want a look at their pipeline
-    heard:{p}           newest pipeline event by sha, and newest final one by `sha:final`
     dirty:{q}           projects with work, by the time of the last wake-up (ms)
     lease:{q}:{p}       who carries it out; lives 20 s unless renewed
     turns:…             see turns.py
@@ -17,35 +16,21 @@ Keys, all below `dob:` (`{p}` a project id, `{q}` a queue):
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import cast
 
 import msgspec
 
 from workers import queues
 from workers.events import Event, Queue
-from workers.store.deliveries import DELIVERIES, DELIVERY_TTL_S, Deliveries, as_text, key, now_ms
+from workers.store.deliveries import Deliveries, as_text, key, now_ms
 from workers.store.due import DUE, Due
 from workers.store.facts import Facts
+from workers.store.receiving import SEEN_TTL_S, Heard, Receipt, heard_of, receipt, receive_call
 from workers.store.scripts import Call, script
 from workers.store.turns import Turns
 
-SEEN_TTL_S = 86400
-STREAM_LENGTH = 100_000
 LEASE_MS = 20_000
 CLOCKS_DIFFER_MS = 60_000
 """Between machines that agree, and then some."""
-FINAL = frozenset({"success", "failed", "canceled", "skipped"})
-"""Final states of a GitLab pipeline (GitLab source: app/models/concerns/ci/has_status.rb)."""
-
-_event_json = msgspec.json.Encoder().encode
-
-
-class Receipt(msgspec.Struct, frozen=True):
-    """What became of a delivery: `accepted`, `duplicate` or `ignored`, and its id in the ledger."""
-
-    status: str
-    delivery: str
 
 
 class Trigger(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,15 +41,6 @@ class Trigger(msgspec.Struct, frozen=True, omit_defaults=True):
     run: str = ""
     sha: str = ""
     """The newest commit that the event tells of."""
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """A pipeline event about one sha."""
-
-    pipeline: int
-    status: str
-    at: int
-    """Unix ms."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -85,44 +61,6 @@ def swept(run: str) -> str:
     return f"sweep:{run}"
 
 
-def receive_call(event: Event, header_key: str = "") -> Call:
-    """The one script call that takes a delivery in; the caller sends it (sync or async)."""
-    project, queue, now = event.project_id, event.queue, now_ms()
-    reason = event.ignored or ""
-    seen = key("seen", "c", event.content_key)
-    # A project's own: nobody can have another project's delivery taken for known.
-    told = key("seen", "h", project, header_key[:128]) if header_key else seen
-    field, heard = _heard(event, now)
-    return Call(
-        script("receive"),
-        (
-            DELIVERIES, key("project", project), key("dirty", queue), key("triggers", project),
-            seen, told, key("heard", project),
-            queues.queue_key(queue), queues.QUEUE_SET,
-        ),
-        (
-            _event_json(event), now, SEEN_TTL_S, STREAM_LENGTH, "" if reason else f"{queue}_wanted",
-            event.kind, event.path, field, heard, project, reason, key("delivery", ""),
-            DELIVERY_TTL_S, queues.JOB_PREFIX, f"{queue}-{project}-", event.after,
-            *queues.job_fields(queue, project, queue),
-        ),
-    )  # fmt: skip
-
-
-def _heard(event: Event, now: int) -> tuple[str, bytes]:
-    """Field and value of `heard:{p}`; empty where the event is not a pipeline's."""
-    if event.kind != "pipeline":
-        return "", b""
-    field = event.sha + (":final" if event.pipeline_status in FINAL else "")
-    return field, _event_json(Heard(event.pipeline_id, event.pipeline_status, now))
-
-
-def receipt(answer: object) -> Receipt:
-    """The receipt in a script's answer."""
-    status, delivery = cast("Sequence[bytes | str]", answer)
-    return Receipt(as_text(status), as_text(delivery))
-
-
 class Ledger(Deliveries, Due, Facts, Turns):
     """The ledger over a synchronous Redis client that answers bytes."""
 
@@ -138,7 +76,7 @@ class Ledger(Deliveries, Due, Facts, Turns):
             script("mark"),
             (key("project", project), key("dirty", queue), key("triggers", project),
              queues.queue_key(queue), queues.QUEUE_SET),
-            (f"{queue}_wanted", now_ms(), project, _event_json(trigger) if trigger else b"",
+            (f"{queue}_wanted", now_ms(), project, msgspec.json.encode(trigger) if trigger else b"",
              queues.JOB_PREFIX, _job_id(queue, project), *queues.job_fields(queue, project, queue)),
         ).run(self._redis)  # fmt: skip
 
@@ -268,7 +206,7 @@ class Ledger(Deliveries, Due, Facts, Turns):
         if row is None:
             return False
         event = row.event
-        field, heard = _heard(event, now_ms())
+        field, heard = heard_of(event, now_ms())
         if field:
             self._redis.hset(key("heard", event.project_id), field, heard)
         self.mark(event.project_id, event.queue, None if field else Trigger(event.kind, delivery))

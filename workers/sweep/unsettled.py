@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workers.runs import Run, State
-from workers.store.ledger import FINAL, Trigger, swept
+from workers.store.ledger import Trigger, swept
+from workers.store.receiving import FINAL
 from workers.store.runs import RUN_TTL_S
 from workers.sweep.at_work import Sweep
 
