@@ -79,6 +79,9 @@ def _run(keep: bool, as_json: bool) -> int:
             token = stack.made_tokens[0]
             screen.print(f"\nDashboard: {stack.url}/   token: {token}")
             screen.print(f"GitLab sandbox: {gitlab.url}   Ctrl-C ends both.")
+            for run in runs:
+                if run["merge_request"]:
+                    screen.print(f"Merge request, in a browser: {run['merge_request']['url']}")
             screen.print("By hand, in another terminal:")
             screen.print(f"    export GITLAB_URL={gitlab.url} GITLAB_TOKEN={gitlab.token}")
             screen.print(f"    export DEVOPS_BACKEND_URL={stack.url}")

@@ -27,6 +27,7 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
 
+    # uvicorn's own narrows asyncio's transport likewise.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._within(HEAD_S)

@@ -31,7 +31,8 @@ def console() -> Console:
 
 def note(message: str) -> None:
     """A line of progress on stderr."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 def print_findings(text: str) -> None:

@@ -169,6 +169,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        # The type asks for a mapping of each extension; only our own code reads this one.
         self.scope["extensions"] = {"sandbox.close": self._cut}  # type: ignore[dict-item]
 
     async def _cut(self) -> None:
