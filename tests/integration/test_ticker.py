@@ -13,6 +13,7 @@ import redis
 from workers.decide import decide
 from workers.events import Event
 from workers.runs import Options, Project, Run, State, new_run
+from workers.store.dead import DeadLetters
 from workers.store.deliveries import key, now_ms
 from workers.store.due import DUE
 from workers.store.ledger import Ledger, Trigger, Work
@@ -123,6 +124,25 @@ class TestTicker:
         Ticker(ledger, taken_within_s=0).tick()
         added: Any = redis_client.lrange("rq:queue:generate", 22, -1)
         assert len(added) == 1 and added[0].startswith(b"generate-7-")
+
+    @pytest.mark.parametrize("begun", [True, False])
+    def test_what_was_cut_in_the_middle_comes_first(
+        self, ledger: Ledger, redis_client: redis.Redis, begun: bool
+    ) -> None:
+        """A worker died over it while others came to wait: it does not queue up again behind them,
+        as a wake-up does that only got lost."""
+        for project in range(1, 6):
+            ledger.receive(Event("push", project, ref="main", before="0", after="1"))
+        redis_client.lpop("rq:queue:generate")
+        work = ledger.take(1, "generate")
+        assert work is not None
+        if begun:
+            DeadLetters(redis_client).began(work)
+        ledger.free(1, "generate", work.token)
+        redis_client.zadd(key("dirty", "generate"), {"1": 1})
+        Ticker(ledger, taken_within_s=0).tick()
+        jobs: Any = redis_client.lrange("rq:queue:generate", 0, -1)
+        assert len(jobs) == 5 and jobs[0 if begun else -1].startswith(b"generate-1-")
 
     def test_what_a_worker_is_just_taking_up_is_not_lost(
         self, ledger: Ledger, redis_client: redis.Redis

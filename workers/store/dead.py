@@ -21,7 +21,7 @@ from workers.events import Queue
 from workers.runs import Options, Project, Run, State
 from workers.store.asking import ask
 from workers.store.deliveries import key, now_ms
-from workers.store.ledger import Ledger, Trigger, Work
+from workers.store.ledger import Ledger, Trigger, Work, crashes_key
 from workers.store.runs import RunStore
 
 DEAD = key("dead")
@@ -56,7 +56,7 @@ class DeadLetters:
 
     def began(self, work: Work) -> int:
         """Count that this work is begun; how often it was since it last came to an end."""
-        counter = key("crashes", work.queue, work.project)
+        counter = crashes_key(work.queue, work.project)
         pipe = self._redis.pipeline(transaction=True)
         pipe.incr(counter)
         pipe.expire(counter, CRASHES_TTL_S)
@@ -64,7 +64,7 @@ class DeadLetters:
 
     def ended(self, work: Work) -> None:
         """It came to an end, good or bad."""
-        self._redis.delete(key("crashes", work.queue, work.project))
+        self._redis.delete(crashes_key(work.queue, work.project))
 
     def park(self, work: Work, path: str) -> Letter:
         """Give up work that never ended: its worker died each time, or broke."""

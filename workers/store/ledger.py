@@ -56,6 +56,11 @@ class Work(msgspec.Struct, frozen=True):
     """How many triggers had ever been pushed out of the list."""
 
 
+def crashes_key(queue: Queue, project: int) -> str:
+    """Counts how often a project's work was begun since it last came to an end (`dead`)."""
+    return key("crashes", queue, project)
+
+
 def swept(run: str) -> str:
     """How a sweep names a run whose pipeline is to be looked at, whatever was heard."""
     return f"sweep:{run}"
@@ -128,11 +133,12 @@ class Ledger(Deliveries, Due, Facts, Turns):
             self.wake(work.project, work.queue, older_than_ms=now_ms())
 
     def wake(self, project: int, queue: Queue, *, older_than_ms: int) -> bool:
-        """Send another wake-up where the project is dirty, unheld and last woken before then."""
+        """Send another wake-up where the project is dirty, unheld and last woken before then; first
+        of all where a worker died over its work."""
         call = Call(
             script("wake"),
             (key("dirty", queue), key("lease", queue, project), queues.queue_key(queue),
-             queues.QUEUE_SET),
+             queues.QUEUE_SET, crashes_key(queue, project)),
             (now_ms(), project, older_than_ms, queues.JOB_PREFIX, _job_id(queue, project),
              *queues.job_fields(queue, project, queue)),
         )  # fmt: skip
