@@ -61,6 +61,11 @@ def is_named_aside(path: str) -> bool:
     return bool(parts) and parts[0] not in named("aside") and named("vendored").isdisjoint(parts)
 
 
+def is_declaration(path: str) -> bool:
+    """Whether the file only declares types, for JavaScript that stands beside it."""
+    return path.endswith((".d.ts", ".d.mts", ".d.cts"))
+
+
 def is_test(path: str) -> bool:
     """Whether the file stands in a folder of tests."""
     return not named("tests").isdisjoint(path.lower().split("/")[:-1])
@@ -84,7 +89,8 @@ def is_auxiliary(path: str, *, pages: bool = True) -> bool:
 def weigh(paths: Iterable[str]) -> dict[str, int]:
     """Number of source files by language, asides left out.
 
-    Tests and helping scripts count only for want of others, and so do folders aside by name.
+    Tests and helping scripts count only for want of others, and so do folders aside by name and
+    declarations of types for JavaScript.
     """
     program: dict[str, int] = {}
     proof: dict[str, int] = {}
@@ -95,6 +101,6 @@ def weigh(paths: Iterable[str]) -> dict[str, int]:
         aside = is_aside(path)
         if language is not None and not (aside and not is_named_aside(path)):
             helps = is_test(path) or is_helper(path)
-            counts = other if aside else proof if helps else program
+            counts = other if aside or is_declaration(path) else proof if helps else program
             counts[language] = counts.get(language, 0) + 1
     return program or proof or other

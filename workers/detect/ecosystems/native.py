@@ -49,8 +49,20 @@ _TESTS = (
     ("doctest", r"\bdoctest\b"),
     ("boost-test", r"\bunit_test_framework\b"),
     ("cmocka", r"\bl?cmocka\b"),
-    ("check", r"-lcheck\b|(?:find_package|_MODULES)\s*\([^)]*\bcheck\b|--libs check\b|'check'"),
+    (
+        "check",
+        (
+            r"-lcheck\b|(?:find_package|_MODULES)\s*\([^)]*\bcheck\b|--libs check\b"
+            r"|\bdependency\s*\(\s*'check'"
+        ),
+    ),
 )
+
+_HEADERS = {
+    "catch2": ("catch.hpp", "catch_amalgamated.hpp"),
+    "doctest": ("doctest.h", "doctest.hpp"),
+}
+"""Test frameworks of one header, which stands among the tests."""
 
 _OFF = re.compile(r"(?i)\boption\s*\(\s*(\w+)\s+(?:\"[^\"]*\"|\w+)\s*(?:OFF|FALSE|NO|0)?\s*\)")
 """CMake, option(): without a value it is off."""
@@ -103,11 +115,13 @@ def inspect(folder: Folder) -> Found | None:
 
 
 def _language(found: Found, folder: Folder, sketch: list[str]) -> None:
-    """C++ where its files are; headers named .h alone say C only without any C++."""
+    """C++ where its files are; headers named .h alone say C only without any C++, tests too."""
     plain = sum(path.endswith(".c") for path in folder.below)
+    tested = any(path.endswith((".cpp", ".cc", ".cxx")) for path in folder.below)
     if (
         folder.sources.get("c")
         and not folder.sources.get("cpp")
+        and (plain or not tested)
         and not sketch
         or plain > 2 * folder.sources.get("cpp", 0)
         and not sketch
@@ -160,14 +174,22 @@ def _tests(found: Found, folder: Folder, file: str, tool: str, commands: dict[st
         found.set("test_tool", "ctest", folder.full(file))
         found.facts["ctest"] = "true"
         found.facts["tests_option"] = _option(text, _OFF)
+    for name, headers in _HEADERS.items():
+        for header in folder.find(*headers)[:1]:
+            found.set("test_tool", name, folder.full(header))
     if tool == "meson" and re.search(r"\btest\s*\(", text):
         found.set("test_tool", "meson", folder.full(file))
         options = folder.text(folder.has("meson.options", "meson_options.txt") or "") or ""
         found.facts["tests_option"] = _option(f"{options}\n{text}", _FALSE)
         found.has_tests = True
+    makefile = folder.has("Makefile") if tool == "cmake" and not _TESTING.search(text) else None
     if tool in ("make", "autotools"):
         _make_tests(found, folder, file, text)
-    elif (found.has_tests or found.test_tool) and "test" in commands:
+    elif makefile and not found.test_tool:
+        # CMake that only builds and installs, beside a makefile with the tests
+        _make_tests(found, folder, makefile, folder.text(makefile) or "")
+    tested = found.has_tests or found.test_tool
+    if tested and "test" in commands and not found.commands.get("test"):
         found.command("test", commands["test"], folder.full(file))
 
 

@@ -10,6 +10,7 @@ from workers.detect.ecosystems import node_scripts, node_workspaces
 from workers.detect.ecosystems.node_scripts import SCRIPT
 from workers.detect.families import share
 from workers.detect.found import Folder, Found
+from workers.detect.sources import is_declaration
 
 LOCKS = (
     ("pnpm-lock.yaml", "pnpm"),
@@ -165,7 +166,7 @@ def _language(found: Found, folder: Folder, run: dict[str, str], dev: dict[str, 
     typed = folder.like("tsconfig*.json")
     script, plain = counts.get("typescript", 0), counts.get("javascript", 0)
     written = folder.unsure or any(
-        p.endswith((".ts", ".tsx", ".mts", ".cts")) for p in folder.below
+        p.endswith((".ts", ".tsx", ".mts", ".cts")) and not is_declaration(p) for p in folder.below
     )
     declared = "typescript" in dev or "typescript" in run
     if (

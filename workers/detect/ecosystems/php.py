@@ -53,7 +53,7 @@ def refine(folder: Folder, found: Found) -> None:
     scripts = scripts if isinstance(scripts, dict) else {}
     if found.framework in ("laravel", "lumen") and folder.has("artisan"):
         found.command("start", "php artisan serve --host=0.0.0.0", folder.full("artisan"))
-    if found.framework == "laravel" and folder.has("artisan"):
+    if found.framework == "laravel" and folder.has("artisan") and not _before_artisan(composer):
         found.command("test", "php artisan test", folder.full("artisan"))
     called = str(scripts.get("test", ""))
     tool = next((name for name, word in TOOLS.items() if re.search(rf"\b{word}\b", called)), None)
@@ -76,6 +76,14 @@ def refine(folder: Folder, found: Found) -> None:
     if found.package_manager == "composer":
         cause = folder.full(folder.has("composer.json") or "composer.lock")
         found.command("build", "composer install --no-dev", cause)
+
+
+def _before_artisan(composer: dict[str, Any]) -> bool:
+    """Whether Laravel is older than its seventh release, which brought `artisan test`."""
+    required = composer.get("require")
+    wanted = required.get("laravel/framework") if isinstance(required, dict) else None
+    release = versions.lower_bound(wanted) if isinstance(wanted, str) else None
+    return release is not None and int(release.split(".")[0]) < 7
 
 
 def _test_script(folder: Folder, found: Found, scripts: dict[str, Any]) -> None:

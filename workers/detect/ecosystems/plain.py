@@ -197,7 +197,7 @@ def _test_cause(found: Found, folder: Folder, test: Test, has_files: bool) -> st
         return name if name and re.search(test.text[1], folder.text(name) or "") else None
     if test.both:
         return dependency if file else None
-    if test.pattern:
+    if test.pattern and (file or not test.files):
         unlisted = _manifest_name(found) if folder.unsure and "t" in folder.folders else None
         return next(iter(folder.find(test.pattern)), unlisted)
     if not test.dependencies and not test.files:
