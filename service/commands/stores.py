@@ -16,7 +16,6 @@ from workers.settings import Settings
 if TYPE_CHECKING:
     from workers.wiring import Parts
 
-NOTHING_MATCHED = 3
 """Exit code: the command went well, and found nothing of what was named."""
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Rows at the most.")]
 
@@ -108,7 +107,7 @@ def learned_revoke(
 ) -> None:
     """Take back all that a group or project taught, and learn no more of it.
 
-    Exit code 3 where it had taught nothing, or with --lift was not revoked: a slip of the pen?
+    Exit code 1 where it had taught nothing, or with --lift was not revoked: a slip of the pen?
     """
     from workers.steps.learn import index_backlog
 
@@ -119,7 +118,7 @@ def learned_revoke(
         again = parts.learned.readmit(origin)
         said = f"{origin} is learned of again" if again else f"{origin} was not revoked"
         output.print_result({"origin": origin, "lifted": again}, said, as_json)
-        raise typer.Exit(0 if again else NOTHING_MATCHED)
+        raise typer.Exit(0 if again else 1)
     gone = parts.learned.revoke(origin)
     while parts.index is not None and parts.learned.unindexed(1):
         index_backlog(parts.learned, parts.index)
@@ -127,7 +126,7 @@ def learned_revoke(
     if not gone.outcomes:
         said = f"nothing had been learned of {origin!r}; nothing will be, until --lift"
     output.print_result(gone, said, as_json)
-    raise typer.Exit(0 if gone.outcomes else NOTHING_MATCHED)
+    raise typer.Exit(0 if gone.outcomes else 1)
 
 
 def learned_export() -> None:

@@ -374,17 +374,17 @@ def test_validate_says_in_json_what_it_could_not_read(tmp_path: Path) -> None:
     assert (gone["file"], gone["error"]["kind"]) == (str(tmp_path / "gone.yml"), "file")
 
 
-def test_revoking_what_taught_nothing_is_said_by_an_exit_code_of_its_own(tmp_path: Path) -> None:
-    """A slip in the name must not pass for done: 3, in words and in JSON; so with --lift."""
+def test_revoking_what_taught_nothing_is_a_failure(tmp_path: Path) -> None:
+    """A slip in the name must not pass for done: 1, in words and in JSON; so with --lift."""
     with EmbeddedRedis(tmp_path) as store:
         given = {"DEVOPS_BACKEND_DATA": str(tmp_path), "REDIS_URL": store.url}
         given["DEVOPS_BACKEND_KEY"] = "k" * 43
         typo = devops("learned", "revoke", "--origin", "grup", **given)
-        assert typo.returncode == 3 and "nothing had been learned of 'grup'" in typo.stdout
+        assert typo.returncode == 1 and "nothing had been learned of 'grup'" in typo.stdout
         again = devops("learned", "revoke", "--origin", "grup", "--json", **given)
-        assert again.returncode == 3 and json.loads(again.stdout)["outcomes"] == 0
+        assert again.returncode == 1 and json.loads(again.stdout)["outcomes"] == 0
         assert devops("learned", "revoke", "--origin", "grup", "--lift", **given).returncode == 0
-        assert devops("learned", "revoke", "--origin", "grup", "--lift", **given).returncode == 3
+        assert devops("learned", "revoke", "--origin", "grup", "--lift", **given).returncode == 1
 
 
 @pytest.mark.parametrize(
