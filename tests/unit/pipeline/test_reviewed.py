@@ -99,3 +99,21 @@ def test_each_manager_runs_the_compiler_itself(
     text = files(analysis)[".gitlab-ci.yml"]
     assert text.count("tsc --noEmit") == 1
     assert f"    - {command}\n" in text
+
+
+def test_cmake_without_tests_leaves_them_to_the_makefile_that_has_them() -> None:
+    """ctest finds none there and is green for it."""
+    analysis, _ = STACKS["cpp-cmake"]
+    by_make = {**analysis.commands, "test": ("make test",)}
+    text = files(msgspec.structs.replace(analysis, test_tool="make", commands=by_make))
+    assert "    - make test\n" in text[".gitlab-ci.yml"] and "ctest" not in text[".gitlab-ci.yml"]
+    assert "ctest" in of("cpp-cmake")[".gitlab-ci.yml"]
+
+
+def test_an_xcode_project_is_not_built_as_a_package() -> None:
+    """`swift build` wants a Package.swift; the rest of the pipeline stays."""
+    analysis, _ = STACKS["swift"]
+    project = ("App.xcodeproj/project.pbxproj",)
+    text = files(msgspec.structs.replace(analysis, manifests=project))[".gitlab-ci.yml"]
+    assert "swift build" not in text and "swift test" not in text and "filesystem_scan:" in text
+    assert "swift build" in of("swift")[".gitlab-ci.yml"]
