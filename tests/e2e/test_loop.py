@@ -174,6 +174,17 @@ def test_nothing_to_build_gets_nothing(running: World) -> None:
     assert running.our_commits(project) == []
 
 
+def test_a_makefile_that_tests_is_enough(running: World) -> None:
+    """Of a program in no known language: its own targets run, and a person is asked what it is."""
+    makefile = "all:\n\tawk -f a.awk\ntest:\n\tawk -f a.awk | grep -q 6\n"
+    run = running.run(running.born("awk", files={"Makefile": makefile, "a.awk": "BEGIN {}\n"}))
+    assert run["state"] == "succeeded" and run["analysis"]["language"] is None
+    (opened,) = running.forge.merge_requests(run["project"]["id"])
+    assert "Which language is this?" in opened.description
+    text = running.forge.file(run["project"]["id"], ".gitlab-ci.yml", run["commit"]["branch"])
+    assert "- make all\n" in text and "- make test\n" in text
+
+
 def test_a_failed_pipeline_is_told_and_not_offered(running: World) -> None:
     """Red: the run names the job, the merge request stays a draft, nothing is proven."""
     project = running.born("red")

@@ -97,6 +97,9 @@ def _commands(best: Found, extra: Extra) -> dict[str, tuple[str, ...]]:
 
 def _nothing(reader: Reader, extra: Extra, broken: tuple[Evidence, ...]) -> Analysis:
     why, file = nothing.reason(reader.tree)
+    tests = extra.commands.get("test", [])
+    if why == nothing.UNKNOWN and tests and tests[0].startswith("make "):
+        return _by_make(reader, extra, broken)
     certain = 0.3 if broken or why.startswith("No build") else 0.9
     evidence = (Evidence(why, file), *extra.evidence, *broken) if file else broken
     asked = ("What should be built here?",) if certain < 0.5 else ()
@@ -107,4 +110,28 @@ def _nothing(reader: Reader, extra: Extra, broken: tuple[Evidence, ...]) -> Anal
         ci_files=extra.ci_files,
         dockerfile=extra.dockerfile,
         questions=asked,
+    )
+
+
+def _by_make(reader: Reader, extra: Extra, broken: tuple[Evidence, ...]) -> Analysis:
+    """A Makefile that tests is a program's, in whatever language; `make` is all that is known."""
+    commands = {purpose: tuple(found) for purpose, found in extra.commands.items()}
+    makefile = Folder(reader).has(*extras.MAKEFILES) or ""
+    tool = Evidence("test_tool=make", makefile)
+    return Analysis(
+        test_tool="make",
+        build_command=next(iter(commands.get("build", ())), None),
+        test_command=commands["test"][0],
+        confidence=0.45,
+        evidence=(*extra.evidence, tool, *broken),
+        ecosystem="make",
+        manifests=(makefile,),
+        commands=commands,
+        linters=tuple(extra.linters),
+        has_tests=True,
+        services=extra.services,
+        dockerfile=extra.dockerfile,
+        ci_files=extra.ci_files,
+        features=("ecosystem:make",),
+        questions=("Which language is this? Only its Makefile could be read.",),
     )

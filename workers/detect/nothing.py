@@ -8,6 +8,8 @@ from workers.detect.tree import Tree
 
 LICENCES = ("license", "licence", "copying", "readme", "authors", "changelog", "contributing")
 
+UNKNOWN = "No build file or program of a known kind was found."
+
 
 def reason(tree: Tree) -> tuple[str, str]:
     """One sentence, and the file that shows it (empty where there is none)."""
@@ -26,7 +28,7 @@ def reason(tree: Tree) -> tuple[str, str]:
         return "The repository holds only documents and data.", first
     if all(is_aside(path) or _kind(path) in ("prose", "media", "data") for path in files):
         return "The repository holds only documentation and examples.", first
-    return "No build file or program of a known kind was found.", first
+    return UNKNOWN, first
 
 
 def _kind(path: str) -> str:
