@@ -182,7 +182,7 @@ def test_a_makefile_that_tests_is_enough(running: World) -> None:
     (opened,) = running.forge.merge_requests(run["project"]["id"])
     assert "Which language is this?" in opened.description
     text = running.forge.file(run["project"]["id"], ".gitlab-ci.yml", run["commit"]["branch"])
-    assert "- make all\n" in text and "- make test\n" in text
+    assert text and "- make all\n" in text and "- make test\n" in text
 
 
 def test_a_failed_pipeline_is_told_and_not_offered(running: World) -> None:
