@@ -134,6 +134,10 @@ class Container:
         """Commands that make its root: the image for reading, then what it may write to."""
         root = self._root
         lines = [["mount", "-t", "tmpfs", "-o", "mode=755", "root", str(root)]]
+        for scratch in self.service.tmpfs:  # a checkout may lie below one
+            options = "nosuid,nodev,noexec,mode=1777"  # Docker's own
+            lines += [["mkdir", f"{root}{scratch}"]]
+            lines += [["mount", "-t", "tmpfs", "-o", options, "tmpfs", f"{root}{scratch}"]]
         for place in dict.fromkeys(PLACES):
             lines += self._shown(Path(place), place)
         lines += self._shown(ROOT, APP)
@@ -144,10 +148,6 @@ class Container:
         for device in DEVICES:
             lines += [["touch", f"{root}/dev/{device}"]]
             lines += [["mount", "--bind", f"/dev/{device}", f"{root}/dev/{device}"]]
-        for place in self.service.tmpfs:  # with Docker's own options
-            options = "nosuid,nodev,noexec,mode=1777"
-            lines += [["mkdir", f"{root}{place}"]]
-            lines += [["mount", "-t", "tmpfs", "-o", options, "tmpfs", f"{root}{place}"]]
         for volume in self.service.volumes:
             lines += self._volume(*volume.split(":"))
         if self.service.read_only:
