@@ -265,7 +265,11 @@ ASPNET = Analysis(
     has_tests=True,
     test_tool="xunit",
     manifests=("Shop.sln",),
-    facts={"project": "src/Shop.Api/Shop.Api.csproj"},
+    facts={
+        "project": "src/Shop.Api/Shop.Api.csproj",
+        "program": "src/Shop.Api/Shop.Api.csproj",
+        "solution": "Shop.sln",
+    },
 )
 KOTLIN = Analysis(
     language="kotlin",

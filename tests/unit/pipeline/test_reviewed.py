@@ -117,3 +117,26 @@ def test_an_xcode_project_is_not_built_as_a_package() -> None:
     text = files(msgspec.structs.replace(analysis, manifests=project))[".gitlab-ci.yml"]
     assert "swift build" not in text and "swift test" not in text and "filesystem_scan:" in text
     assert "swift build" in of("swift")[".gitlab-ci.yml"]
+
+
+def test_dotnet_without_a_solution_gets_one_for_its_jobs() -> None:
+    """`dotnet test` wants one project or a solution where it starts."""
+    analysis, _ = STACKS["dotnet"]
+    facts = {name: value for name, value in analysis.facts.items() if name != "solution"}
+    text = files(msgspec.structs.replace(analysis, facts=facts))[".gitlab-ci.yml"]
+    assert "    - dotnet new sln --name all\n" in text
+    assert "dotnet new sln" not in of("dotnet")[".gitlab-ci.yml"]
+
+
+def test_a_dotnet_program_below_the_root_is_named_from_its_folder(tmp_path: Path) -> None:
+    """The jobs go there first; the Dockerfile is built from the root."""
+    folder = tmp_path / "backend"
+    folder.mkdir()
+    project = '<Project Sdk="Microsoft.NET.Sdk.Web"><PropertyGroup>'
+    project += "<TargetFramework>net8.0</TargetFramework></PropertyGroup></Project>"
+    (folder / "Shop.csproj").write_text(project)
+    (folder / "Program.cs").write_text("")
+    made = files(detect(LocalSource(tmp_path)))
+    assert "    - cd backend\n" in made[".gitlab-ci.yml"]
+    assert "dotnet publish Shop.csproj " in made[".gitlab-ci.yml"]
+    assert "dotnet publish backend/Shop.csproj " in made["Dockerfile"]

@@ -85,9 +85,13 @@ def _listed(folder: Folder, solutions: list[str]) -> list[str]:
 
 
 def _root_of(folder: Folder, projects: list[str]) -> bool:
-    """A root without a solution whose shared build files say that projects stand below."""
+    """A root without a solution: shared build files say that projects stand below, or one program
+    and its tests stand there in folders of their own."""
     shared = folder.has("Directory.Build.props", "global.json", "Directory.Packages.props")
-    return bool(projects and (shared or folder.has("NuGet.config", "nuget.config")))
+    programs = [path for path in projects if not IS_TEST.search(_stem(path))]
+    apart = len({path.partition("/")[0] for path in projects}) > 1
+    tested = len(programs) == 1 and len(projects) > 1 and apart
+    return bool(projects and (shared or tested or folder.has("NuGet.config", "nuget.config")))
 
 
 def _stem(path: str) -> str:
@@ -236,13 +240,15 @@ def _commands(
         f" {solutions[0]}" if len(solutions) > 1 or folder.like("*.*proj") and solutions else ""
     )
     cause = folder.full(solutions[0] if solutions else manifest)
+    if solutions or "/" not in manifest:
+        found.facts["solution"] = (solutions or [manifest])[0]
     found.command("install", f"dotnet restore{target}", cause)
     found.command("compile", f"dotnet build{target}", cause)
     found.command("build", f"dotnet build{target} -c Release", cause)
     if found.has_tests:
         found.command("test", f"dotnet test{target}", cause)
     if main:
-        found.facts["project"] = folder.full(main[0])
+        found.facts["project"], found.facts["program"] = folder.full(main[0]), main[0]
         found.set("entry_point", main[0], folder.full(main[0]))
     found.note("lock_files", (folder.full(f) for f in folder.find("packages.lock.json")))
     if folder.has(".editorconfig"):
