@@ -97,10 +97,10 @@ def _commands(best: Found, extra: Extra) -> dict[str, tuple[str, ...]]:
 
 def _nothing(reader: Reader, extra: Extra, broken: tuple[Evidence, ...]) -> Analysis:
     why, file = nothing.reason(reader.tree)
-    tests = extra.commands.get("test", [])
-    if why == nothing.UNKNOWN and tests and tests[0].startswith("make "):
+    unknown, tests = why == nothing.UNKNOWN, extra.commands.get("test", [])
+    if unknown and tests and tests[0].startswith("make "):
         return _by_make(reader, extra, broken)
-    certain = 0.3 if broken or why.startswith("No build") else 0.9
+    certain = 0.3 if broken or unknown else 0.9
     evidence = (Evidence(why, file), *extra.evidence, *broken) if file else broken
     asked = ("What should be built here?",) if certain < 0.5 else ()
     return Analysis(

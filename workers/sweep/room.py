@@ -19,20 +19,16 @@ AT_ONCE = 50
 def made(sweep: Sweep, _: str) -> str | None:
     """While Redis is three quarters full, drop the oldest runs that are over; not this week's."""
     runs, redis, forgotten = sweep.parts.runs, sweep.parts.redis, 0
-    full = fullness(redis)
-    while fullness(redis) > SCARCE and not sweep.over():
+    full = first = fullness(redis)
+    while full > SCARCE and not sweep.over():
         dropped = runs.forget(sweep.now - KEPT_MS, AT_ONCE)
         if not dropped:
             break
         forgotten += dropped
+        full = fullness(redis)
     if forgotten:
-        sweep.found(
-            "room",
-            0,
-            "",
-            f"Redis was {full:.0%} full",
-            done=f"the {forgotten} oldest runs are gone",
-        )
+        done = f"the {forgotten} oldest runs are gone"
+        sweep.found("room", 0, "", f"Redis was {first:.0%} full", done=done)
     elif full > SCARCE:
         fix = "raise its maxmemory: what is left to drop is younger than a week"
         sweep.found("room", 0, "", f"Redis is {full:.0%} full", fix=fix)
